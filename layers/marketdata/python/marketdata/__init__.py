@@ -1,0 +1,1 @@
+"""Market Data Engine: unbroken, proven candles. Start at docs/architecture.md."""

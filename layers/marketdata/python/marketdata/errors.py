@@ -1,0 +1,80 @@
+"""Every error this project raises on purpose, named by whose move it is.
+
+MarketDataError
+ ├ RequestInvalid(field, reason)      the caller must change something
+ │   ├ NotFound                       nothing of that name is kept here
+ │   └ Unauthorized                   no key, or not this one
+ ├ RemoteError(exchange)              the exchange's side
+ │   ├ RemoteThrottled(retry_at)      wait until then
+ │   ├ RemoteUnavailable              try later
+ │   └ RemoteMalformed(excerpt)       their format changed: keep the evidence
+ └ StoreError(operation)              our side
+"""
+
+from datetime import datetime
+
+EXCERPT_CHARACTERS_MAX = 300
+
+
+class MarketDataError(Exception):
+    """Something this project can explain."""
+
+
+class RequestInvalid(MarketDataError):
+    """The caller must change something; `field` names what."""
+
+    def __init__(self, field: str, reason: str, choices: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+        self.choices = choices
+
+
+class NotFound(RequestInvalid):
+    """Nothing of that name is kept here."""
+
+
+class Ambiguous(RequestInvalid):
+    """The name fits more than one thing; `choices` lists them."""
+
+
+class Unauthorized(MarketDataError):
+    """No key, or not this one."""
+
+
+class RemoteError(MarketDataError):
+    """The exchange's side of a conversation went wrong."""
+
+    def __init__(self, exchange: str, reason: str) -> None:
+        super().__init__(f"{exchange}: {reason}")
+        self.exchange = exchange
+        self.reason = reason
+
+
+class RemoteThrottled(RemoteError):
+    """The exchange asks us to wait until `retry_at` (aware UTC)."""
+
+    def __init__(self, exchange: str, reason: str, retry_at: datetime) -> None:
+        super().__init__(exchange, reason)
+        self.retry_at = retry_at
+
+
+class RemoteUnavailable(RemoteError):
+    """The exchange cannot be reached or is down; try later."""
+
+
+class RemoteMalformed(RemoteError):
+    """The exchange said something that its protocol does not allow; `excerpt` is bounded evidence."""
+
+    def __init__(self, exchange: str, reason: str, excerpt: str) -> None:
+        super().__init__(exchange, reason)
+        self.excerpt = excerpt[:EXCERPT_CHARACTERS_MAX]
+
+
+class StoreError(MarketDataError):
+    """The store did not do `operation`; the write may or may not have happened."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(f"{operation}: {reason}")
+        self.operation = operation
+        self.reason = reason

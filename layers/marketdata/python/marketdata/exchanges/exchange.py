@@ -1,0 +1,89 @@
+"""What an exchange adapter is: three small, pure protocols. An exchange implements those that it can honour.
+
+Nothing here performs input or output: frames and bodies come in, events, requests and frames go out. Arrival time is an
+argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from marketdata.model.candle import Candle
+from marketdata.model.events import Event
+from marketdata.model.span import Span
+from marketdata.model.timeframe import Timeframe
+from marketdata.model.trade import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP GET that someone else performs: `path` is relative to the exchange's REST base URL."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TradePage:
+    """One page of trades by id: `trades` ordered by id; `next_before` asks for the older page, None at the end."""
+
+    trades: tuple[Trade, ...]
+    next_before: int | None
+
+
+class LiveTrades(Protocol):
+    """A live stream of trades over WebSocket."""
+
+    name: str
+    ids_contiguous: bool
+    """Whether trade ids of one symbol count up by one, so that a run of them proves completeness."""
+    silence_seconds_max: float
+    """Longest silence of a healthy connection; heartbeats included."""
+
+    def url(self) -> str:
+        """Where to connect."""
+        ...
+
+    def subscribe(self, symbols: Sequence[str]) -> list[str]:
+        """The frames that ask for trades (and heartbeats) of `symbols`."""
+        ...
+
+    def unsubscribe(self, symbols: Sequence[str]) -> list[str]:
+        """The frames that end them."""
+        ...
+
+    def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
+        """The events in one frame, in the frame's order. Raises: RemoteMalformed, and nothing else."""
+        ...
+
+
+class CandleHistory(Protocol):
+    """The exchange's own candles over REST."""
+
+    name: str
+
+    def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
+        """The requests that together cover `span`, oldest first. Raises: RequestInvalid for a timeframe not offered."""
+        ...
+
+    def parse_candles(
+        self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime
+    ) -> list[Candle]:
+        """The candles in one answer, oldest first, ranked `venue`. Raises: RemoteMalformed."""
+        ...
+
+
+class TradeHistory(Protocol):
+    """Trades by id over REST."""
+
+    name: str
+
+    def trades_request(self, symbol: str, before: int | None, limit: int) -> Request:
+        """The newest `limit` trades with an id below `before` (or the newest of all)."""
+        ...
+
+    def parse_trades(self, body: bytes, symbol: str) -> TradePage:
+        """One page. Raises: RemoteMalformed."""
+        ...

@@ -1,0 +1,50 @@
+"""What an exchange's live stream says, in one vocabulary for all exchanges. A Trade is an event too."""
+
+import msgspec
+
+from marketdata.model.trade import Trade
+
+
+class Heartbeat(msgspec.Struct, frozen=True, gc=False):
+    """The exchange is alive; with `symbol`, also that `last_trade_id` was that symbol's newest trade at `time_ns`.
+
+    `last_trade_id` is None where the exchange does not know (Coinbase says 0).
+    """
+
+    symbol: str | None
+    last_trade_id: int | None
+    time_ns: int
+
+
+class Subscribed(msgspec.Struct, frozen=True):
+    """The exchange confirmed that trades of exactly these symbols flow on this connection."""
+
+    symbols: tuple[str, ...]
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The exchange refused something we asked on this connection."""
+
+    reason: str
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """One item of an otherwise good frame could not be read; it is quarantined with its excerpt."""
+
+    reason: str
+    excerpt: str
+
+
+class Ignored(msgspec.Struct, frozen=True, gc=False):
+    """A well-formed frame of a kind that nothing here uses; counted by `kind`."""
+
+    kind: str
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """The connection ended: from here on trades may be missing. A fact of the stream, not a log line."""
+
+    reason: str
+
+
+Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | Disconnected

@@ -1,0 +1,125 @@
+"""What a store is. Two exist: SupabaseStore (PostgREST) and MemoryStore; one contract suite runs over both.
+
+All of it is synchronous; the async feed calls it through `asyncio.to_thread`. Every method is idempotent and raises
+StoreError when the store could not be asked or did not answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from marketdata.model.candle import Candle
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import Timeframe
+from marketdata.model.trade import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is known of one instrument and timeframe inside a span.
+
+    `covered`: buckets held with a source above partial. `empty`: buckets in which the exchange confirmed no trades.
+    Both are sorted, disjoint, merged where they touch, and clipped to the span asked for.
+    """
+
+    covered: tuple[Span, ...]
+    empty: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """What one feed process last said of one exchange.
+
+    `state`: connecting, live, stale, down or stopped. Counters count since the process started.
+    """
+
+    exchange: str
+    feed_id: str
+    state: str
+    started_at: datetime
+    updated_at: datetime
+    last_message_at: datetime | None = None
+    last_trade_at: datetime | None = None
+    symbols: int = 0
+    trades: int = 0
+    reconnects: int = 0
+    malformed: int = 0
+    spooled: int = 0
+    detail: str = ""
+
+
+class Store(Protocol):
+    """Where instruments, candles, trades and what is known of them live."""
+
+    def instruments(self, *, active_only: bool = False) -> list[Instrument]:
+        """All instruments, ordered by (exchange, symbol)."""
+        ...
+
+    def put_instruments(self, instruments: Sequence[Instrument]) -> None:
+        """Insert or update by (exchange, symbol)."""
+        ...
+
+    def put_candles(self, candles: Sequence[Candle]) -> None:
+        """Merge candles under the rule of docs/data-semantics.md, in any order, any number of times.
+
+        Raises: NotFound if an instrument is not known; then nothing was written.
+        """
+        ...
+
+    def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Candle]:
+        """At most `limit` candles with `start <= open_time < end`, ordered by open time.
+
+        The oldest `limit` of them in ascending order; with `newest_first` the newest `limit` in descending order.
+        Never silently fewer: less than `limit` means there are no more. `limit` is at most 10,000.
+        """
+        ...
+
+    def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
+        """Keep trades; one already kept, by (symbol, time, id), is left as it is. Raises: NotFound as put_candles."""
+        ...
+
+    def trades(self, instrument: Instrument, span: Span, *, limit: int) -> list[Trade]:
+        """At most `limit` trades with `start <= time < end`, ordered by (time, id); below `limit` means no more."""
+        ...
+
+    def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:
+        """Record that the exchange confirmed that these 1m-aligned spans had no trades."""
+        ...
+
+    def coverage(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> Coverage:
+        """What is known inside `span`, as of the last `roll_up`."""
+        ...
+
+    def roll_up(self, *, limit: int = 2000) -> int | None:
+        """Drain the queue of changed 1m candles into coverage and coarser timeframes.
+
+        Returns how many queue entries were taken; None if another drainer holds the lock.
+        """
+        ...
+
+    def ensure_partitions(self, span: Span) -> None:
+        """Make room for candles and trades of `span`."""
+        ...
+
+    def put_feed_status(self, status: FeedStatus) -> None:
+        """Replace what this feed last said of this exchange."""
+        ...
+
+    def feed_statuses(self) -> list[FeedStatus]:
+        """What every feed last said, newest first."""
+        ...
+
+    def ping(self) -> None:
+        """Answer if the store can be reached and its schema is there. Raises: StoreError."""
+        ...
