@@ -1,0 +1,1 @@
+"""Exchanges that run on this machine: real servers, invented markets."""
