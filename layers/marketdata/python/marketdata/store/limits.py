@@ -1,0 +1,68 @@
+"""What no store accepts: the physics of candles and trades, and the bounds of a question.
+
+The database states the same as constraints; the in-memory store asks here. Each function gives the first reason
+against, or None.
+"""
+
+from decimal import Decimal
+
+from marketdata.errors import RequestInvalid
+from marketdata.model.candle import Candle
+from marketdata.model.instrument import Instrument
+from marketdata.model.timeframe import M1, TIMEFRAMES
+from marketdata.model.times import NANOSECONDS_A_SECOND
+from marketdata.model.trade import Trade
+
+ROWS_MAX = 10_000
+"""The most candles or trades that one question may ask for."""
+
+_ID_MAX = 2**63 - 1
+# A timestamp that the database and a Python datetime both can hold.
+_TIME_NS_MAX = 253_402_300_800 * NANOSECONDS_A_SECOND
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a question that is out of bounds. Raises: RequestInvalid."""
+    if not 1 <= limit <= ROWS_MAX:
+        raise RequestInvalid("limit", f"{limit} is not between 1 and {ROWS_MAX:,}")
+
+
+def candle_refused(candle: Candle) -> str | None:
+    """Why `candle` cannot be."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    amounts = (candle.volume, candle.quote_volume, candle.taker_buy_volume)
+    if candle.timeframe not in TIMEFRAMES:
+        return f"{candle.timeframe} is not a timeframe kept here"
+    if candle.timeframe.floor(candle.open_time) != candle.open_time:
+        return f"{candle.open_time} does not open a {candle.timeframe} candle"
+    if not all(price.is_finite() and price > 0 for price in prices):
+        return f"a price is not above zero: {prices}"
+    if not all(amount is None or (amount.is_finite() and amount >= 0) for amount in amounts):
+        return f"an amount is below zero or no number: {amounts}"
+    if candle.trades is not None and candle.trades < 0:
+        return f"{candle.trades} trades"
+    return _ids_refused(candle.first_id, candle.last_id)
+
+
+def trade_refused(trade: Trade) -> str | None:
+    """Why `trade` cannot be."""
+    if not all(value.is_finite() and value > Decimal(0) for value in (trade.price, trade.size)):
+        return f"price {trade.price} and size {trade.size} must be above zero"
+    if trade.count < 1:
+        return f"an aggregate of {trade.count} trades"
+    if not 0 <= trade.time_ns < _TIME_NS_MAX:
+        return f"a trade at {trade.time_ns} ns"
+    return _ids_refused(trade.id)
+
+
+def instrument_refused(instrument: Instrument) -> str | None:
+    """Why `instrument` cannot be followed."""
+    if M1 not in instrument.timeframes:
+        return f"{instrument.symbol} must keep 1m: everything coarser is made of it"
+    unknown = [str(timeframe) for timeframe in instrument.timeframes if timeframe not in TIMEFRAMES]
+    return f"{instrument.symbol} keeps unknown timeframes {unknown}" if unknown else None
+
+
+def _ids_refused(*ids: int | None) -> str | None:
+    outside = [one for one in ids if one is not None and not -_ID_MAX - 1 <= one <= _ID_MAX]
+    return f"trade ids {outside} do not fit 64 bits" if outside else None
