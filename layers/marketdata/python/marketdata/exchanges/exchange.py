@@ -33,12 +33,21 @@ class TradePage:
     next_before: int | None
 
 
-class LiveTrades(Protocol):
-    """A live stream of trades over WebSocket."""
+class FrameDecoder(Protocol):
+    """Reads the frames of an exchange, live or recorded."""
 
     name: str
     ids_contiguous: bool
     """Whether trade ids of one symbol count up by one, so that a run of them proves completeness."""
+
+    def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
+        """The events in one frame, in the frame's order. Raises: RemoteMalformed, and nothing else."""
+        ...
+
+
+class LiveTrades(FrameDecoder, Protocol):
+    """A live stream of trades over WebSocket."""
+
     silence_seconds_max: float
     """Longest silence of a healthy connection; heartbeats included."""
 
@@ -54,10 +63,6 @@ class LiveTrades(Protocol):
         """The frames that end them."""
         ...
 
-    def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
-        """The events in one frame, in the frame's order. Raises: RemoteMalformed, and nothing else."""
-        ...
-
 
 class CandleHistory(Protocol):
     """The exchange's own candles over REST."""
@@ -68,9 +73,7 @@ class CandleHistory(Protocol):
         """The requests that together cover `span`, oldest first. Raises: RequestInvalid for a timeframe not offered."""
         ...
 
-    def parse_candles(
-        self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime
-    ) -> list[Candle]:
+    def parse_candles(self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime) -> list[Candle]:
         """The candles in one answer, oldest first, ranked `venue`. Raises: RemoteMalformed."""
         ...
 

@@ -13,7 +13,7 @@ _VWAP = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 class Source(IntEnum):
-    """Provenance rank of a candle, low to high; a row never replaces one of a higher rank. See docs/data-semantics.md."""
+    """Provenance rank, low to high; a row never replaces one of a higher rank. See docs/data-semantics.md."""
 
     PARTIAL = 1
     """Seen in part, or loss is possible."""
@@ -38,7 +38,7 @@ class Candle:
 
     Prices are in quote currency, `volume` and `taker_buy_volume` in base currency, `quote_volume` is the sum of
     price x size. What a venue does not give is None, never made up. `first_id` and `last_id` are the smallest and
-    largest trade id inside. `observed_at` orders equal ranks: the time an exchange was asked, the epoch for candles built
+    largest trade id inside. `observed_at` orders equal ranks: when an exchange was asked, the epoch for candles built
     from trades (they merge field by field). `revision` counts the changes that the store has seen.
     """
 

@@ -1,0 +1,348 @@
+"""Trades of one instrument to candles of one timeframe. Called by the live feed, replay, ingest and every repair.
+
+A candle is a pure function of the set of trades in its bucket: trades may come late, twice, in any order and in any
+batching, and the candle is the same as if they had come once and in order. Buckets are cut by the exchange's trade
+time; inside a bucket the order is (exchange time, trade id). Arithmetic is exact: no operation here can round.
+
+Rank (docs/data-semantics.md): a candle is `proven` when every id from the one before its first trade to the one after
+its last has been seen (or a heartbeat showed that no later trade exists), `live` when ids prove nothing but the
+connection has held since before the bucket opened until after it closed, else `partial`.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation, Overflow
+from itertools import islice
+
+from marketdata.compute.continuity import IdRuns
+from marketdata.model.candle import Candle, Source
+from marketdata.model.events import Heartbeat
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1, Timeframe
+from marketdata.model.times import NANOSECONDS_A_SECOND, utc
+from marketdata.model.trade import Side, Trade
+
+# libmpdec allocates only the digits that a result has, so unlimited precision costs nothing; a rounding would raise.
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow])
+
+# A heartbeat may overtake a trade inside the exchange: it proves that a bucket ended only this long after the end.
+HEARTBEAT_GRACE_NS = 2 * NANOSECONDS_A_SECOND
+
+LATE_TRADES_MAX = 10_000
+
+_LONG_AGO_NS = -(2**63)
+_ZERO = Decimal(0)
+_Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A candle that is not as it was at the last `take`.
+
+    `closed`: the exchange's time has passed the end of the bucket. `revised`: it had already been taken as closed.
+    """
+
+    candle: Candle
+    closed: bool
+    revised: bool
+
+
+@dataclass(slots=True)
+class _Bucket:
+    start_ns: int
+    end_ns: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    open_key: _Key
+    close_key: _Key
+    first_id: int
+    last_id: int
+    volume: Decimal = _ZERO
+    quote_volume: Decimal = _ZERO
+    taker_buy_volume: Decimal = _ZERO
+    trades: int = 0
+    ids: set[int] = field(default_factory=set)
+    broken: bool = False
+    """The connection ended while this bucket was the newest."""
+    changed: bool = True
+    """Not as it was at the last take."""
+    joined: bool = False
+    """The time between the bucket before and this one is accounted for."""
+    closed: bool = False
+    source: Source = Source.PARTIAL
+
+
+class Bars:
+    """The candles of one instrument, fed with its trades and heartbeats.
+
+    `ids_contiguous`: trade ids of this exchange count up by one (a run of them proves completeness).
+    `buckets_max` bounds memory: older buckets are forgotten, and trades for a forgotten bucket are handed out by
+    `take_late` instead of reopening it. None keeps every bucket (replay, repair).
+    """
+
+    def __init__(
+        self,
+        exchange: str,
+        symbol: str,
+        timeframe: Timeframe = M1,
+        *,
+        ids_contiguous: bool,
+        buckets_max: int | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.symbol = symbol
+        self.timeframe = timeframe
+        self.seen = IdRuns()
+        self.duplicates = 0
+        self._ids_contiguous = ids_contiguous
+        self._buckets_max = buckets_max
+        self._buckets: dict[int, _Bucket] = {}
+        self._starts: list[int] = []
+        self._unsettled: set[int] = set()
+        self._newest: _Bucket | None = None
+        self._late: list[Trade] = []
+        self._empty: list[Span] = []
+        self._forgotten_before_ns = _LONG_AGO_NS
+        self._time_ns = _LONG_AGO_NS
+        self._complete_until_ns = _LONG_AGO_NS
+        self._empty_until_ns = _LONG_AGO_NS
+        self._whole_since_ns: int | None = None
+        self._pending: list[Trade] = []
+        # The door of the hot path: a bound C method, not a method of ours.
+        self.add: Callable[[Trade], None] = self._pending.append
+        """Take one trade; the work is done in batches, by `fold` and `take`."""
+
+    @property
+    def pending(self) -> int:
+        """How many trades wait to be folded; callers bound it by calling `fold`."""
+        return len(self._pending)
+
+    def heartbeat(self, heartbeat: Heartbeat) -> None:
+        """The exchange's word on the time and on its newest trade id (None: it does not know)."""
+        self.fold()
+        self._note_whole(heartbeat.time_ns)
+        self._advance(heartbeat.time_ns)
+        last_trade_id = heartbeat.last_trade_id
+        if self._ids_contiguous and last_trade_id is not None and last_trade_id == self.seen.highest:
+            self._complete_until_ns = max(self._complete_until_ns, heartbeat.time_ns - HEARTBEAT_GRACE_NS)
+
+    def disconnected(self) -> None:
+        """Trades may be missing from here on."""
+        self.fold()
+        self._whole_since_ns = None
+        if self._newest is not None:
+            self._newest.broken = True
+
+    def take(self) -> list[Change]:
+        """The candles that are not as they were at the last take, oldest first."""
+        self.fold()
+        changes = [change for start in sorted(self._unsettled) if (change := self._change(self._buckets[start]))]
+        self._note_trailing_emptiness()
+        self._forget()
+        return changes
+
+    def take_empty(self) -> list[Span]:
+        """The spans of whole buckets, found since last asked, in which the exchange's ids prove that nobody traded."""
+        empty, self._empty = self._empty, []
+        return empty
+
+    def take_late(self) -> list[Trade]:
+        """The trades, since last asked, of buckets that were already forgotten."""
+        late, self._late = self._late, []
+        return late
+
+    def fold(self) -> None:
+        """Work in the trades added since the last fold."""
+        # The list object stays: `add` is bound to its append.
+        trades = self._pending[:]
+        self._pending.clear()
+        at = 0
+        while at < len(trades):
+            at = self._fold_run(trades, at) or self._fold_one(trades, at)
+
+    def _fold_run(self, trades: list[Trade], start: int) -> int:
+        """Fold the run of consecutive ids from `start` on into the newest bucket; 0 if there is none, else its end.
+
+        This loop is where the feed's time goes: everything it touches is a local name. Measured in docs/performance.md.
+        """
+        bucket, highest = self._newest, self.seen.highest
+        if bucket is None or highest is None or not self._ids_contiguous:
+            return 0
+        expected = highest + 1
+        end_ns, time_ns = bucket.end_ns, bucket.close_key[0]
+        high, low, close = bucket.high, bucket.low, bucket.close
+        volume, quote, buys, count = bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, bucket.trades
+        add, fma, buy = EXACT.add, EXACT.fma, Side.BUY
+        for trade in islice(trades, start, None):
+            trade_ns = trade.time_ns
+            if trade.id != expected or not time_ns <= trade_ns < end_ns:
+                break
+            expected += 1
+            time_ns = trade_ns
+            close = trade.price
+            size = trade.size
+            if close > high:
+                high = close
+            elif close < low:
+                low = close
+            volume = add(volume, size)
+            quote = fma(close, size, quote)
+            if trade.side is buy:
+                buys = add(buys, size)
+            count += trade.count
+        last_id = expected - 1
+        if last_id == highest:
+            return 0
+        bucket.high, bucket.low, bucket.close = high, low, close
+        bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, bucket.trades = volume, quote, buys, count
+        bucket.close_key = (time_ns, last_id)
+        bucket.last_id = last_id
+        self.seen.add(highest + 1, last_id)
+        self._touch(bucket, time_ns)
+        return start + last_id - highest
+
+    def _fold_one(self, trades: list[Trade], at: int) -> int:
+        """Fold one trade that may be early, late, repeated or the first of its bucket; returns the next position."""
+        trade = trades[at]
+        start_ns = self.timeframe.floor_ns(trade.time_ns)
+        bucket = self._buckets.get(start_ns)
+        if self._is_repeated(trade, bucket):
+            self.duplicates += 1
+        elif bucket is None and start_ns < self._forgotten_before_ns:
+            self._set_aside(trade)
+        else:
+            bucket = bucket or self._open(trade, start_ns)
+            self._join(bucket, trade)
+            self._note_whole(trade.time_ns)
+            self._touch(bucket, trade.time_ns)
+        return at + 1
+
+    def _is_repeated(self, trade: Trade, bucket: _Bucket | None) -> bool:
+        if self._ids_contiguous:
+            return self.seen.covers(trade.id, trade.id)
+        return bucket is not None and trade.id in bucket.ids
+
+    def _open(self, trade: Trade, start_ns: int) -> _Bucket:
+        key, price, end_ns = (trade.time_ns, trade.id), trade.price, start_ns + self.timeframe.duration_ns
+        bucket = _Bucket(start_ns, end_ns, price, price, price, price, key, key, trade.id, trade.id)
+        self._buckets[start_ns] = bucket
+        insort(self._starts, start_ns)
+        if self._newest is None or start_ns > self._newest.start_ns:
+            self._newest = bucket
+        return bucket
+
+    def _join(self, bucket: _Bucket, trade: Trade) -> None:
+        key = (trade.time_ns, trade.id)
+        if key < bucket.open_key:
+            bucket.open_key, bucket.open = key, trade.price
+        if key > bucket.close_key:
+            bucket.close_key, bucket.close = key, trade.price
+        bucket.high = max(bucket.high, trade.price)
+        bucket.low = min(bucket.low, trade.price)
+        bucket.first_id = min(bucket.first_id, trade.id)
+        bucket.last_id = max(bucket.last_id, trade.id)
+        bucket.volume = EXACT.add(bucket.volume, trade.size)
+        bucket.quote_volume = EXACT.fma(trade.price, trade.size, bucket.quote_volume)
+        if trade.side is Side.BUY:
+            bucket.taker_buy_volume = EXACT.add(bucket.taker_buy_volume, trade.size)
+        bucket.trades += trade.count
+        if self._ids_contiguous:
+            self.seen.add(trade.id, trade.id)
+        else:
+            bucket.ids.add(trade.id)
+
+    def _touch(self, bucket: _Bucket, time_ns: int) -> None:
+        bucket.changed = True
+        self._unsettled.add(bucket.start_ns)
+        self._advance(time_ns)
+
+    def _set_aside(self, trade: Trade) -> None:
+        if self._ids_contiguous:
+            self.seen.add(trade.id, trade.id)
+        if len(self._late) < LATE_TRADES_MAX:
+            self._late.append(trade)
+
+    def _advance(self, time_ns: int) -> None:
+        self._time_ns = max(self._time_ns, time_ns)
+
+    def _note_whole(self, time_ns: int) -> None:
+        if self._whole_since_ns is None:
+            self._whole_since_ns = time_ns
+
+    def _change(self, bucket: _Bucket) -> Change | None:
+        closed = bucket.end_ns <= self._time_ns
+        source = self._source(bucket, closed)
+        if closed and source is not Source.PARTIAL:
+            self._unsettled.discard(bucket.start_ns)
+        self._note_emptiness_before(bucket)
+        if not bucket.changed and closed is bucket.closed and source is bucket.source:
+            return None
+        revised = bucket.closed
+        bucket.changed, bucket.closed, bucket.source = False, closed, source
+        return Change(self._candle(bucket), closed, revised)
+
+    def _source(self, bucket: _Bucket, closed: bool) -> Source:
+        if self._ids_contiguous:
+            return Source.PROVEN if self._is_proven(bucket) else Source.PARTIAL
+        if bucket.source is Source.LIVE:
+            return Source.LIVE
+        since_ns = self._whole_since_ns
+        whole = closed and not bucket.broken and since_ns is not None and since_ns <= bucket.start_ns
+        return Source.LIVE if whole else Source.PARTIAL
+
+    def _is_proven(self, bucket: _Bucket) -> bool:
+        if self.seen.covers(bucket.first_id - 1, bucket.last_id + 1):
+            return True
+        quiet = bucket.last_id == self.seen.highest and self._complete_until_ns >= bucket.end_ns
+        return quiet and self.seen.covers(bucket.first_id - 1, bucket.last_id)
+
+    def _note_emptiness_before(self, bucket: _Bucket) -> None:
+        at = bisect_left(self._starts, bucket.start_ns)
+        if bucket.joined or at == 0:
+            return
+        before = self._buckets[self._starts[at - 1]]
+        if self._ids_contiguous and self.seen.covers(before.last_id, bucket.first_id):
+            bucket.joined = True
+            self._note_empty(before.end_ns, bucket.start_ns)
+
+    def _note_trailing_emptiness(self) -> None:
+        newest = self._newest
+        if newest is None or newest.last_id != self.seen.highest:
+            return
+        start_ns = max(newest.end_ns, self._empty_until_ns)
+        end_ns = self.timeframe.floor_ns(self._complete_until_ns)
+        if start_ns < end_ns:
+            self._empty_until_ns = end_ns
+            self._note_empty(start_ns, end_ns)
+
+    def _note_empty(self, start_ns: int, end_ns: int) -> None:
+        if start_ns < end_ns:
+            self._empty.append(Span(utc(start_ns), utc(end_ns)))
+
+    def _forget(self) -> None:
+        while self._buckets_max is not None and len(self._starts) > self._buckets_max:
+            start_ns = self._starts.pop(0)
+            self._forgotten_before_ns = self._buckets.pop(start_ns).end_ns
+            self._unsettled.discard(start_ns)
+
+    def _candle(self, bucket: _Bucket) -> Candle:
+        return Candle(
+            exchange=self.exchange,
+            symbol=self.symbol,
+            timeframe=self.timeframe,
+            open_time=utc(bucket.start_ns),
+            open=bucket.open,
+            high=bucket.high,
+            low=bucket.low,
+            close=bucket.close,
+            volume=bucket.volume,
+            quote_volume=bucket.quote_volume,
+            trades=bucket.trades,
+            taker_buy_volume=bucket.taker_buy_volume,
+            first_id=bucket.first_id,
+            last_id=bucket.last_id,
+            source=bucket.source,
+        )

@@ -1,0 +1,141 @@
+"""Recorded frames through the production adapter and bars, without a store: how strangers check us.
+
+A capture file is NDJSON, plain or gzip: `{"received_at": "<RFC 3339, or null>", "frame": "<raw text>"}` a line.
+`marketdata record` writes one, `marketdata replay` reads them.
+"""
+
+import gzip
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from marketdata.compute.bars import Bars
+from marketdata.errors import RemoteMalformed, RequestInvalid
+from marketdata.exchanges.exchange import FrameDecoder
+from marketdata.model.candle import Candle
+from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed
+from marketdata.model.timeframe import Timeframe
+from marketdata.model.trade import Trade
+
+_FOLD_EVERY = 10_000
+_GZIP_MAGIC = b"\x1f\x8b"
+EXCERPTS_MAX = 20
+
+
+class CapturedFrame(msgspec.Struct, frozen=True):
+    """One line of a capture file."""
+
+    received_at: datetime | None
+    frame: str
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a replay made: candles sorted by symbol and open time, and what it could not use."""
+
+    candles: list[Candle] = field(default_factory=list)
+    frames: int = 0
+    trades: int = 0
+    duplicates: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    malformed: int = 0
+    excerpts: list[str] = field(default_factory=list)
+
+
+def read_capture(path: Path) -> Iterator[CapturedFrame]:
+    """The frames of one capture file, in order. Raises: RequestInvalid naming the file and the line."""
+    decode = msgspec.json.Decoder(CapturedFrame).decode
+    try:
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == _GZIP_MAGIC
+            lines = io.BufferedReader(gzip.GzipFile(fileobj=file)) if packed else file
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _captured(decode, line, path, number)
+    except (OSError, EOFError) as error:
+        raise RequestInvalid(str(path), str(error)) from error
+
+
+def _captured(decode: Callable[[bytes], CapturedFrame], line: bytes, path: Path, number: int) -> CapturedFrame:
+    try:
+        return decode(line)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise RequestInvalid(f"{path}, line {number}", f"not a captured frame: {error}") from error
+
+
+def replay(frames: Iterable[CapturedFrame], decoder: FrameDecoder, timeframe: Timeframe) -> Replayed:
+    """The candles of all trades in `frames`; a malformed frame is counted and kept as an excerpt, as the feed does."""
+    player = _Player(decoder, timeframe)
+    for captured in frames:
+        player.play(captured)
+    return player.finish()
+
+
+class _Player:
+    def __init__(self, decoder: FrameDecoder, timeframe: Timeframe) -> None:
+        self._decoder = decoder
+        self._timeframe = timeframe
+        self._bars: dict[str, Bars] = {}
+        self._replayed = Replayed()
+
+    def play(self, captured: CapturedFrame) -> None:
+        self._replayed.frames += 1
+        try:
+            events = self._decoder.decode(captured.frame, captured.received_at)
+        except RemoteMalformed as error:
+            self._quarantine(error.reason, error.excerpt)
+            return
+        for event in events:
+            if type(event) is Trade:
+                self._bars_of(event.symbol).add(event)
+                self._replayed.trades += 1
+            elif isinstance(event, Heartbeat):
+                self._beat(event)
+            elif isinstance(event, Malformed):
+                self._quarantine(event.reason, event.excerpt)
+            elif isinstance(event, Ignored):
+                self._replayed.ignored[event.kind] += 1
+            elif isinstance(event, Disconnected):
+                self._disconnect()
+        if self._replayed.frames % _FOLD_EVERY == 0:
+            self._fold()
+
+    def finish(self) -> Replayed:
+        """Close the books: every candle, by symbol and open time."""
+        for symbol in sorted(self._bars):
+            bars = self._bars[symbol]
+            self._replayed.candles.extend(change.candle for change in bars.take())
+            self._replayed.duplicates += bars.duplicates
+        return self._replayed
+
+    def _bars_of(self, symbol: str) -> Bars:
+        bars = self._bars.get(symbol)
+        if bars is None:
+            bars = self._bars[symbol] = Bars(
+                self._decoder.name, symbol, self._timeframe, ids_contiguous=self._decoder.ids_contiguous
+            )
+        return bars
+
+    def _beat(self, heartbeat: Heartbeat) -> None:
+        symbols = self._bars if heartbeat.symbol is None else (heartbeat.symbol,)
+        for symbol in symbols:
+            if symbol in self._bars:
+                self._bars[symbol].heartbeat(heartbeat)
+
+    def _disconnect(self) -> None:
+        for bars in self._bars.values():
+            bars.disconnected()
+
+    def _fold(self) -> None:
+        for bars in self._bars.values():
+            bars.fold()
+
+    def _quarantine(self, reason: str, excerpt: str) -> None:
+        self._replayed.malformed += 1
+        if len(self._replayed.excerpts) < EXCERPTS_MAX:
+            self._replayed.excerpts.append(f"{reason}: {excerpt}")

@@ -1,0 +1,53 @@
+"""The real recordings that tests read in place, where they exist, turned into the frames that an exchange sent.
+
+They are third-party data and no part of this repository; tests skip, saying so, where the folder is absent.
+"""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "shared" / "captures"
+
+needs_captures = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the recordings are not here: no folder {FOLDER.name}")
+
+_RECEIVED = re.compile(r"^(\d+\.\d+): (.*)$", re.DOTALL)
+Captured = tuple[datetime | None, str]
+
+
+def exchange_matches() -> Iterator[Captured]:
+    """447 `match` frames of three products, 2025-08-22."""
+    for item in json.loads((FOLDER / "coinbase/exchange_matches_2025-08-22.json").read_text()):
+        yield datetime.fromisoformat(item["timestamp_captured"]), json.dumps(item["raw_message"])
+
+
+def pro_feed() -> Iterator[Captured]:
+    """Ten thin products with `last_match` and many unused channels, 2021-04-17."""
+    with gzip.open(FOLDER / "coinbase/pro_ws_10products_2021-04-17.txt.gz", "rt") as lines:
+        for line in lines:
+            if match := _RECEIVED.match(line.rstrip("\n")):
+                yield datetime.fromtimestamp(float(match[1]), UTC), match[2]
+
+
+def advanced_trade() -> Iterator[Captured]:
+    """The Advanced Trade feed with five channels, 2026-08-09."""
+    with gzip.open(FOLDER / "coinbase/advtrade_ws_btc_eth_2026-08-09.jsonl.gz", "rt") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if record["t"] == "recv":
+                yield datetime.fromtimestamp(record["ts"], UTC), record["data"]
+
+
+def write_capture(frames: Iterator[Captured], path: Path) -> Path:
+    """Write frames in our own capture format; gzip when the name says so."""
+    opened = gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w")
+    with opened as file:
+        for received_at, frame in frames:
+            stamp = None if received_at is None else received_at.isoformat()
+            file.write(json.dumps({"received_at": stamp, "frame": frame}) + "\n")
+    return path
