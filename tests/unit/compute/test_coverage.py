@@ -5,8 +5,18 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from marketdata.compute.coverage import Spans, clip, contains, subtract, union
+from marketdata.compute.coverage import (
+    Spans,
+    buckets_inside,
+    buckets_touching,
+    clip,
+    contains,
+    intersect,
+    subtract,
+    union,
+)
 from marketdata.model.span import Span
+from marketdata.model.timeframe import timeframe_named
 
 MIDNIGHT = datetime(2026, 8, 9, tzinfo=UTC)
 
@@ -22,6 +32,7 @@ def minutes(spans: tuple[Span, ...] | list[Span]) -> set[int]:
 
 
 M = timedelta(minutes=1)
+M5 = timeframe_named("5m")
 some_span = st.tuples(st.integers(0, 40), st.integers(1, 8)).map(lambda pair: span(pair[0], pair[0] + pair[1]))
 some_spans = st.lists(some_span, max_size=6)
 
@@ -48,6 +59,20 @@ def test_subtraction_leaves_the_minutes_that_only_the_first_has(one: list[Span],
 def test_clipping_keeps_the_minutes_inside_the_window(spans: list[Span], window: Span) -> None:
     assert minutes(clip(spans, window)) == minutes(spans) & minutes([window])
     assert_merged(clip(spans, window))
+
+
+@given(some_spans, some_spans)
+def test_an_intersection_holds_the_minutes_that_both_have(one: list[Span], other: list[Span]) -> None:
+    assert minutes(intersect(one, other)) == minutes(one) & minutes(other)
+    assert_merged(intersect(one, other))
+
+
+@given(some_spans)
+def test_buckets_touch_a_set_or_lie_inside_it(spans: list[Span]) -> None:
+    held = minutes(spans)
+    buckets = [set(range(start, start + 5)) for start in range(0, 60, 5)]
+    assert minutes(buckets_touching(spans, M5)) == set().union(*(bucket for bucket in buckets if bucket & held))
+    assert minutes(buckets_inside(spans, M5)) == set().union(*(bucket for bucket in buckets if bucket <= held))
 
 
 @given(some_spans, some_span)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from marketdata.model.span import Span
+from marketdata.model.timeframe import Timeframe
 
 Spans = tuple[Span, ...]
 
@@ -39,10 +40,27 @@ def clip(spans: Iterable[Span], window: Span) -> Spans:
     return tuple(Span(max(s.start, window.start), min(s.end, window.end)) for s in _meeting(whole, window))
 
 
+def intersect(spans: Iterable[Span], windows: Iterable[Span]) -> Spans:
+    """Every moment that is in `spans` and in `windows`."""
+    whole = union(spans)
+    return tuple(part for window in union(windows) for part in clip(whole, window))
+
+
 def contains(spans: Spans, span: Span) -> bool:
     """Whether `span` lies wholly inside `spans`, which must be in the sorted, merged form."""
     at = bisect_right(spans, span.start, key=_start) - 1
     return at >= 0 and span.end <= spans[at].end
+
+
+def buckets_touching(spans: Iterable[Span], timeframe: Timeframe) -> Spans:
+    """The whole buckets that share a moment with `spans`."""
+    return union(Span(timeframe.floor(span.start), timeframe.ceil(span.end)) for span in spans)
+
+
+def buckets_inside(spans: Iterable[Span], timeframe: Timeframe) -> Spans:
+    """The whole buckets all of whose moments are in `spans`."""
+    edges = ((timeframe.ceil(span.start), timeframe.floor(span.end)) for span in union(spans))
+    return tuple(Span(start, end) for start, end in edges if start < end)
 
 
 def _without(span: Span, holes: Sequence[Span]) -> list[Span]:

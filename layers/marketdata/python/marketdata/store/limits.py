@@ -12,9 +12,12 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, TIMEFRAMES
 from marketdata.model.times import NANOSECONDS_A_SECOND
 from marketdata.model.trade import Trade
+from marketdata.store.store import FeedStatus
 
 ROWS_MAX = 10_000
 """The most candles or trades that one question may ask for."""
+
+FEED_STATES = ("connecting", "live", "stale", "down", "stopped")
 
 _ID_MAX = 2**63 - 1
 # A timestamp that the database and a Python datetime both can hold.
@@ -39,9 +42,9 @@ def candle_refused(candle: Candle) -> str | None:
         return f"a price is not above zero: {prices}"
     if not all(amount is None or (amount.is_finite() and amount >= 0) for amount in amounts):
         return f"an amount is below zero or no number: {amounts}"
-    if candle.trades is not None and candle.trades < 0:
-        return f"{candle.trades} trades"
-    return _ids_refused(candle.first_id, candle.last_id)
+    if (candle.taker_buy_volume or 0) > candle.volume:
+        return f"takers bought {candle.taker_buy_volume} of {candle.volume}"
+    return _counts_refused(candle) or _ids_refused(candle.first_id, candle.last_id)
 
 
 def trade_refused(trade: Trade) -> str | None:
@@ -57,10 +60,28 @@ def trade_refused(trade: Trade) -> str | None:
 
 def instrument_refused(instrument: Instrument) -> str | None:
     """Why `instrument` cannot be followed."""
+    if not all((instrument.exchange, instrument.symbol, instrument.base, instrument.quote)):
+        return f"an instrument without a name: {instrument}"
     if M1 not in instrument.timeframes:
         return f"{instrument.symbol} must keep 1m: everything coarser is made of it"
     unknown = [str(timeframe) for timeframe in instrument.timeframes if timeframe not in TIMEFRAMES]
     return f"{instrument.symbol} keeps unknown timeframes {unknown}" if unknown else None
+
+
+def feed_refused(status: FeedStatus) -> str | None:
+    """Why `status` cannot be said."""
+    if status.state not in FEED_STATES:
+        return f"{status.state!r} is not one of {', '.join(FEED_STATES)}"
+    counters = (status.symbols, status.trades, status.reconnects, status.malformed, status.spooled)
+    return f"a counter is below zero: {counters}" if min(counters) < 0 else None
+
+
+def _counts_refused(candle: Candle) -> str | None:
+    if candle.trades is not None and candle.trades < 0:
+        return f"{candle.trades} trades"
+    if candle.first_id is not None and candle.last_id is not None and candle.last_id < candle.first_id:
+        return f"trade ids from {candle.first_id} down to {candle.last_id}"
+    return None
 
 
 def _ids_refused(*ids: int | None) -> str | None:

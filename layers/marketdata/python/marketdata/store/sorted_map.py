@@ -28,6 +28,11 @@ class SortedMap(Generic[Value]):
             insort(self._keys, key)
         self._values[key] = value
 
+    def remove(self, key: Any) -> None:
+        """Forget `key`, which must be there."""
+        del self._values[key]
+        del self._keys[bisect_left(self._keys, key)]
+
     def between(
         self, start: Any | None, end: Any | None, *, limit: int | None = None, newest_first: bool = False
     ) -> Iterator[Value]:
