@@ -3,7 +3,10 @@
 MarketDataError
  ├ RequestInvalid(field, reason)      the caller must change something
  │   ├ NotFound                       nothing of that name is kept here
- │   └ Unauthorized                   no key, or not this one
+ │   ├ Ambiguous                      the name fits more than one thing
+ │   └ TooLarge                       more than one request may carry
+ ├ Unauthorized                       no key, or not this one
+ ├ SettingsInvalid(reasons)           the operator must change a setting
  ├ RemoteError(exchange)              the exchange's side
  │   ├ RemoteThrottled(retry_at)      wait until then
  │   ├ RemoteUnavailable              try later
@@ -11,6 +14,7 @@ MarketDataError
  └ StoreError(operation)              our side
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 EXCERPT_CHARACTERS_MAX = 300
@@ -38,8 +42,20 @@ class Ambiguous(RequestInvalid):
     """The name fits more than one thing; `choices` lists them."""
 
 
+class TooLarge(RequestInvalid):
+    """More than one request may carry; send it in parts."""
+
+
 class Unauthorized(MarketDataError):
     """No key, or not this one."""
+
+
+class SettingsInvalid(MarketDataError):
+    """The operator must change settings; `reasons` says why, by the name of the setting, and never its value."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name} {reason}" for name, reason in reasons.items()))
+        self.reasons = reasons
 
 
 class RemoteError(MarketDataError):

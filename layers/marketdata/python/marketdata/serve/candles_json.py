@@ -1,0 +1,134 @@
+"""Candles as clients hear them: the records of /v1/candles, and of the live stream."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from marketdata.model.candle import Candle
+from marketdata.model.span import Span
+from marketdata.model.times import rfc3339
+from marketdata.serve.condition import Condition, Gap
+from marketdata.serve.decimals import as_string
+
+# Lambda answers with at most 6 MB, in which the body is a JSON string: every quote in it takes two bytes.
+BODY_BYTES_MAX = 5_500_000
+
+Number = str | msgspec.Raw
+AsJson = Callable[[Decimal | None], Number | None]
+
+
+class CandleRecord(msgspec.Struct, frozen=True):
+    """One candle as JSON; docs/data-semantics.md says what each field means. Times are RFC 3339, UTC."""
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_time: str
+    close_time: str
+    open: Number | None
+    high: Number | None
+    low: Number | None
+    close: Number | None
+    volume: Number | None
+    quote_volume: Number | None
+    vwap: Number | None
+    trades: int | None
+    taker_buy_volume: Number | None
+    first_id: int | None
+    last_id: int | None
+    complete: bool
+    source: str
+    revision: int
+    simulated: bool
+
+
+class _Gap(msgspec.Struct, frozen=True):
+    start: str
+    end: str
+    buckets: int
+
+
+class _Span(msgspec.Struct, frozen=True):
+    start: str
+    end: str
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    condition: str
+    coverage: float | None
+    span: _Span | None
+    gaps: list[_Gap]
+    gaps_total: int
+    as_of: str
+    simulated: bool
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def candle_record(candle: Candle, simulated: bool, number: AsJson = as_string) -> CandleRecord:
+    """`candle` as JSON shows it; `number` writes its decimals."""
+    return CandleRecord(
+        exchange=candle.exchange,
+        symbol=candle.symbol,
+        timeframe=candle.timeframe.name,
+        open_time=rfc3339(candle.open_time),
+        close_time=rfc3339(candle.close_time),
+        open=number(candle.open),
+        high=number(candle.high),
+        low=number(candle.low),
+        close=number(candle.close),
+        volume=number(candle.volume),
+        quote_volume=number(candle.quote_volume),
+        vwap=number(candle.vwap),
+        trades=candle.trades,
+        taker_buy_volume=number(candle.taker_buy_volume),
+        first_id=candle.first_id,
+        last_id=candle.last_id,
+        complete=candle.complete,
+        source=candle.source.label,
+        revision=candle.revision,
+        simulated=simulated,
+    )
+
+
+def encode_rows(
+    candles: Iterable[Candle], simulated: bool, number: AsJson, bytes_max: int = BODY_BYTES_MAX
+) -> list[bytes]:
+    """The records of the first candles, each encoded; as many as `bytes_max` holds, and at least one."""
+    rows: list[bytes] = []
+    size = 0
+    for candle in candles:
+        row = _encoder.encode(candle_record(candle, simulated, number))
+        size += len(row) + row.count(b'"')
+        if rows and size > bytes_max:
+            break
+        rows.append(row)
+    return rows
+
+
+def candles_body(
+    rows: Iterable[bytes], next_cursor: str | None, condition: Condition, as_of: datetime, simulated: bool
+) -> str:
+    """The whole answer of /v1/candles around rows that are already encoded."""
+    meta = _Meta(
+        condition=condition.name,
+        coverage=condition.coverage,
+        span=_span(condition.span),
+        gaps=[_gap(gap) for gap in condition.gaps],
+        gaps_total=condition.gaps_total,
+        as_of=rfc3339(as_of),
+        simulated=simulated,
+    )
+    tail = b'],"next_cursor":%b,"meta":%b}' % (_encoder.encode(next_cursor), _encoder.encode(meta))
+    return (b'{"data":[' + b",".join(rows) + tail).decode()
+
+
+def _span(span: Span | None) -> _Span | None:
+    return None if span is None else _Span(rfc3339(span.start), rfc3339(span.end))
+
+
+def _gap(gap: Gap) -> _Gap:
+    return _Gap(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets)

@@ -1,0 +1,139 @@
+"""Query strings to questions: one CandleQuery, whichever of the usual names a caller uses for its parts."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from marketdata.errors import RequestInvalid
+from marketdata.model.instrument import Instrument
+from marketdata.model.timeframe import M1, Timeframe, timeframe_named, timeframe_of_minutes
+from marketdata.model.times import rfc3339
+from marketdata.serve.candles_json import AsJson
+from marketdata.serve.decimals import as_number, as_string
+from marketdata.serve.request_times import boundary
+
+LIMIT_DEFAULT = 1_000
+LIMIT_MAX = 10_000
+
+# The name we use, and those that other services taught their callers.
+ALIASES = {
+    "symbol": ("symbol",),
+    "exchange": ("exchange", "broker"),
+    "timeframe": ("timeframe", "tf", "interval", "granularity"),
+    "start": ("start", "from", "startTime"),
+    "end": ("end", "to", "endTime"),
+    "limit": ("limit",),
+    "order": ("order",),
+    "cursor": ("cursor",),
+    "decimals": ("decimals",),
+}
+_OF_LATEST = ("symbol", "exchange", "timeframe", "limit", "decimals")
+
+_ORDERS = {"asc": False, "desc": True}
+_DECIMALS: dict[str, AsJson] = {"string": as_string, "number": as_number}
+_WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
+Chosen = TypeVar("Chosen")
+
+
+@dataclass(frozen=True, slots=True)
+class CandleQuery:
+    """A question for candles with `start <= open_time < end`; None leaves a side open.
+
+    `cursor` continues the same question after a page; `number` writes decimals into JSON.
+    """
+
+    symbol: str
+    exchange: str | None = None
+    timeframe: Timeframe = M1
+    start: datetime | None = None
+    end: datetime | None = None
+    limit: int = LIMIT_DEFAULT
+    newest_first: bool = False
+    cursor: str | None = None
+    number: AsJson = as_string
+
+    def question(self, instrument: Instrument) -> str:
+        """What is asked, in one spelling: what a cursor is bound to."""
+        start, end = (rfc3339(time) if time else "" for time in (self.start, self.end))
+        order = "desc" if self.newest_first else "asc"
+        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order))
+
+
+def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
+    """The question of /v1/candles. Raises: RequestInvalid naming the parameter."""
+    given = _given(parameters, tuple(ALIASES))
+    query = CandleQuery(
+        symbol=_symbol(given),
+        exchange=given.get("exchange"),
+        timeframe=_timeframe(given),
+        start=boundary(given["start"], "start") if "start" in given else None,
+        end=boundary(given["end"], "end") if "end" in given else None,
+        limit=_limit(given),
+        newest_first=_choice(given, "order", _ORDERS, "asc"),
+        cursor=given.get("cursor"),
+        number=_choice(given, "decimals", _DECIMALS, "string"),
+    )
+    if query.start is not None and query.end is not None and query.start >= query.end:
+        raise RequestInvalid("end", "must be after start; the end itself is excluded")
+    return query
+
+
+def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
+    """The question of /v1/candles/latest: the newest `limit`. Raises: RequestInvalid naming the parameter."""
+    given = _given(parameters, _OF_LATEST)
+    return CandleQuery(
+        symbol=_symbol(given),
+        exchange=given.get("exchange"),
+        timeframe=_timeframe(given),
+        limit=_limit(given),
+        newest_first=True,
+        number=_choice(given, "decimals", _DECIMALS, "string"),
+    )
+
+
+def no_parameters(parameters: Mapping[str, str]) -> None:
+    """For a question that has none. Raises: RequestInvalid for any."""
+    _given(parameters, ())
+
+
+def _given(parameters: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    """The parameters under our names, without empty ones; one that is unknown would silently change the question."""
+    ours = {alias: name for name in names for alias in ALIASES[name]}
+    given: dict[str, str] = {}
+    for alias, value in parameters.items():
+        if alias not in ours:
+            raise RequestInvalid(alias[:64], f"is not a parameter here; there are {', '.join(ours) or 'none'}")
+        if value and given.setdefault(ours[alias], value) != value:
+            raise RequestInvalid(alias, f"contradicts another name of {ours[alias]}")
+    return given
+
+
+def _symbol(given: Mapping[str, str]) -> str:
+    if "symbol" not in given:
+        raise RequestInvalid("symbol", "is required, as in symbol=BTC-USD")
+    return given["symbol"]
+
+
+def _timeframe(given: Mapping[str, str]) -> Timeframe:
+    """By name, or by its length in seconds as Coinbase's `granularity` has it."""
+    text = given.get("timeframe", M1.name)
+    if _WHOLE_NUMBER.fullmatch(text) and int(text) % 60 == 0:
+        return timeframe_of_minutes(int(text) // 60)
+    return timeframe_named(text)
+
+
+def _limit(given: Mapping[str, str]) -> int:
+    text = given.get("limit", str(LIMIT_DEFAULT))
+    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= LIMIT_MAX:
+        raise RequestInvalid("limit", f"must be a whole number from 1 to {LIMIT_MAX}")
+    return int(text)
+
+
+def _choice(given: Mapping[str, str], name: str, choices: Mapping[str, Chosen], default: str) -> Chosen:
+    text = given.get(name, default)
+    if text not in choices:
+        raise RequestInvalid(name, f"{text[:64]!r} is not one of {', '.join(choices)}", tuple(choices))
+    return choices[text]
