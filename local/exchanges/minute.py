@@ -4,6 +4,7 @@ The sketch (open, high, low, close, volume, count) costs microseconds, so candle
 drawn to fit it exactly. Everything is in whole quote increments and base increments.
 """
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -122,9 +123,14 @@ def _prices(random: Random, outline: Sketch, sides: list[Side]) -> list[int]:
 
 def _sizes(random: Random, outline: Sketch) -> list[int]:
     """Heavy-tailed sizes, each at least one increment, that add up to the sketched volume exactly."""
-    weights = [1.0 / (random.random() + 0.02) for _ in range(outline.trades)]
+    weights = [_weight(random.random()) for _ in range(outline.trades)]
     scale = (outline.volume - outline.trades) / sum(weights)
     sizes = [1 + int(weight * scale) for weight in weights]
     largest = weights.index(max(weights))
     sizes[largest] += outline.volume - sum(sizes)
     return sizes
+
+
+def _weight(luck: float) -> float:
+    rarity = 1.0 / (luck + 0.01)
+    return rarity * math.sqrt(rarity)

@@ -43,7 +43,8 @@ class Every:
         """Whether it is; asking uses it up."""
         if now < self._next:
             return False
-        self._next = max(self._next, now - self._period) + self._period
+        on_time = self._next + self._period
+        self._next = on_time if on_time > now else now + self._period
         return True
 
 
