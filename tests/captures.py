@@ -45,9 +45,7 @@ def advanced_trade() -> Iterator[Captured]:
 
 def write_capture(frames: Iterator[Captured], path: Path) -> Path:
     """Write frames in our own capture format; gzip when the name says so."""
-    opened = gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w")
-    with opened as file:
-        for received_at, frame in frames:
-            stamp = None if received_at is None else received_at.isoformat()
-            file.write(json.dumps({"received_at": stamp, "frame": frame}) + "\n")
+    lines = (json.dumps({"received_at": stamp and stamp.isoformat(), "frame": frame}) + "\n" for stamp, frame in frames)
+    text = "".join(lines).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
     return path

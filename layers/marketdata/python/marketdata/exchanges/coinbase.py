@@ -232,6 +232,13 @@ class CoinbaseAdvanced:
         symbols = {symbol for part in message.events for symbol in part.subscriptions.get("market_trades", [])}
         return (Subscribed(tuple(sorted(symbols))),)
 
+    def speaks(self, frame: str | bytes) -> bool:
+        """Whether a frame is in this feed's form at all."""
+        try:
+            return self._decode_channel(frame).channel is not None
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return False
+
     def _trades(self, items: Sequence[msgspec.Raw]) -> list[Event]:
         # A batch may come newest first; the older trades must not look like late ones.
         events: list[Event] = [self._read_trade(item) for item in items]
@@ -269,21 +276,17 @@ class CoinbaseRecording:
 
     def __init__(self, name: str = NAME) -> None:
         self.name = name
-        self._decoders: tuple[CoinbaseExchange, CoinbaseAdvanced] = (
-            CoinbaseExchange(name=name),
-            CoinbaseAdvanced(name=name),
-        )
+        self._exchange = CoinbaseExchange(name=name)
+        self._advanced = CoinbaseAdvanced(name=name)
 
     def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
         """The events in one frame. Raises: RemoteMalformed."""
-        exchange, advanced = self._decoders
         try:
-            return exchange.decode(frame, received_at)
+            return self._exchange.decode(frame, received_at)
         except RemoteMalformed as malformed:
-            try:
-                return advanced.decode(frame, received_at)
-            except RemoteMalformed:
+            if not self._advanced.speaks(frame):
                 raise malformed from None
+        return self._advanced.decode(frame, received_at)
 
 
 class _RestTrade(msgspec.Struct):

@@ -1,0 +1,291 @@
+"""The feed's work: frames to events to candles to store and hub. Run by feed/main; stops on request without loss.
+
+Everything that waits is bounded: trades wait in the bars until the next tick, candles in the spool, trades to keep in a
+list. When the store fails, they wait. A closed candle is announced only after the store took it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from marketdata.clock import Clock
+from marketdata.compute.bars import Bars, Change
+from marketdata.errors import RequestInvalid, StoreError
+from marketdata.jobs.followed_exchange import FollowedExchange
+from marketdata.jobs.live_documents import candle_document, status_document
+from marketdata.jobs.spool import Spool, Waiting
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
+from marketdata.model.times import utc
+from marketdata.net.stream import Stream
+from marketdata.store.store import FeedStatus, Store
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS_MAX = 2.0
+ROOM_AHEAD = timedelta(days=4)
+ROOM_BEHIND = timedelta(days=2)
+
+
+class Publish(Protocol):
+    """How the hub is told; it never waits."""
+
+    def __call__(
+        self, kind: str, exchange: str, symbol: str, document: bytes, *, conflation_key: str | None = None
+    ) -> None:
+        """Publish one event of `kind` (candle, revise, status)."""
+        ...
+
+
+OpenStream = Callable[[str], Stream]
+"""Makes the stream of an exchange. Raises: RequestInvalid when no adapter has that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often what is done, in seconds, and how much may wait."""
+
+    publish_seconds: float = 0.25
+    flush_seconds: float = 1.0
+    instruments_seconds: float = 10.0
+    status_seconds: float = 5.0
+    stop_seconds_max: float = 8.0
+    candles_waiting_max: int = 50_000
+    trades_waiting_max: int = 100_000
+    batch_max: int = 5_000
+
+
+class FollowLive:
+    """Follow every active instrument of `exchanges` (of all, when None) until `stop` is called."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        open_stream: OpenStream,
+        publish: Publish,
+        clock: Clock,
+        feed_id: str,
+        exchanges: frozenset[str] | None = None,
+        keep_trades: bool = True,
+        rhythm: Rhythm | None = None,
+    ) -> None:
+        self.followed: dict[str, FollowedExchange] = {}
+        self._store = store
+        self._open_stream = open_stream
+        self._publish = publish
+        self._clock = clock
+        self._feed_id = feed_id
+        self._exchanges = exchanges
+        self._keep_trades = keep_trades
+        self._rhythm = rhythm or Rhythm()
+        self._started_at = clock.now()
+        self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._unreadable: set[str] = set()
+        self._streams: list[asyncio.Task[None]] = []
+        self._spool = Spool(self._rhythm.candles_waiting_max)
+        self._empty: dict[tuple[str, str], list[Span]] = {}
+        self._stopping = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._store_failing = ""
+        self._room_until: datetime | None = None
+
+    def stop(self) -> None:
+        """Read no more, flush, and let `run` return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Follow until stopped; everything read before the stop is in the store when this returns.
+
+        Raises: StoreError when the last flush did not succeed within `stop_seconds_max`.
+        """
+        rhythm = self._rhythm
+        beats = [
+            asyncio.create_task(self._every(rhythm.instruments_seconds, self._refresh)),
+            asyncio.create_task(self._every(rhythm.publish_seconds, self._tick)),
+            asyncio.create_task(self._every(rhythm.flush_seconds, self._flush)),
+            asyncio.create_task(self._every(rhythm.status_seconds, self._report)),
+        ]
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await self._watch([*beats, stopping])
+        finally:
+            await self._end([*beats, stopping, *self._streams])
+        await self._finish()
+
+    async def _watch(self, tasks: "list[asyncio.Task[None] | asyncio.Task[bool]]") -> None:
+        """Return on a stop; a bug in any task ends the feed loudly, so that whoever runs it starts a new one."""
+        while not self._stopping.is_set():
+            watched = [*tasks, *self._streams]
+            done, _ = await asyncio.wait(watched, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    async def _end(self, tasks: "list[asyncio.Task[None] | asyncio.Task[bool]]") -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(self._rhythm.stop_seconds_max):
+                await self._tick()
+                while len(self._spool) or any(followed.trades for followed in self.followed.values()):
+                    await self._flush_or_wait()
+                await self._report()
+        except TimeoutError as error:
+            raise StoreError("last flush", f"{len(self._spool)} candles did not reach the store in time") from error
+
+    async def _flush_or_wait(self) -> None:
+        try:
+            await self._flush()
+        except StoreError as error:
+            self._note_store(str(error))
+            await asyncio.sleep(0.2)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """By timer, not by the next message: a quiet market must not hold back what is already known."""
+        while True:
+            try:
+                await work()
+            except StoreError as error:
+                self._note_store(str(error))
+                await asyncio.sleep(min(seconds, RETRY_SECONDS_MAX))
+            else:
+                await asyncio.sleep(seconds)
+
+    async def _refresh(self) -> None:
+        """Follow what the database says now; a new symbol is subscribed on the open connection."""
+        await self._make_room()
+        wanted: dict[str, list[str]] = {exchange: [] for exchange in self.followed}
+        for instrument in await asyncio.to_thread(self._store.instruments, active_only=True):
+            if self._exchanges is None or instrument.exchange in self._exchanges:
+                self._instruments[instrument.key] = instrument
+                wanted.setdefault(instrument.exchange, []).append(instrument.symbol)
+        for exchange, symbols in wanted.items():
+            followed = self.followed.get(exchange) or self._start(exchange)
+            if followed is not None:
+                followed.follow(symbols)
+
+    async def _make_room(self) -> None:
+        """Partitions must exist before candles come."""
+        now = self._clock.now()
+        if self._room_until is None or now > self._room_until - ROOM_AHEAD / 2:
+            span = Span(now - ROOM_BEHIND, now + ROOM_AHEAD)
+            await asyncio.to_thread(self._store.ensure_partitions, span)
+            self._room_until = span.end
+
+    def _start(self, exchange: str) -> FollowedExchange | None:
+        try:
+            stream = self._open_stream(exchange)
+        except RequestInvalid as error:
+            if exchange not in self._unreadable:
+                self._unreadable.add(exchange)
+                logger.error("no adapter for an exchange", extra={"exchange": exchange, "reason": error.reason})  # noqa: TRY400
+            return None
+        followed = FollowedExchange(stream, keep_trades=self._keep_trades, trades_max=self._rhythm.trades_waiting_max)
+        self.followed[exchange] = followed
+        self._streams.append(asyncio.create_task(stream.run(followed.handle)))
+        return followed
+
+    async def _tick(self) -> None:
+        """Turn the trades that came since the last tick into candles; show the open ones."""
+        for followed in self.followed.values():
+            for symbol, bars in followed.bars.items():
+                self._collect(self._instruments[followed.name, symbol], bars)
+
+    def _collect(self, instrument: Instrument, bars: Bars) -> None:
+        for change in bars.take():
+            self._spool.put(instrument, change)
+            if not change.closed:
+                self._announce(instrument, change)
+        self._empty.setdefault(instrument.key, []).extend(bars.take_empty())
+        late = bars.take_late()
+        if late:
+            logger.warning(
+                "trades too late for the bars in memory",
+                extra={"exchange": instrument.exchange, "symbol": instrument.symbol, "trades": len(late)},
+            )
+
+    async def _flush(self) -> None:
+        """Write what waits; what the store does not take waits on. Raises: StoreError."""
+        async with self._flushing:
+            await self._flush_candles()
+            for followed in self.followed.values():
+                await self._flush_trades(followed)
+            await self._flush_empty()
+        self._note_store("")
+
+    async def _flush_candles(self) -> None:
+        batch = self._spool.take(self._rhythm.batch_max)
+        if not batch:
+            return
+        try:
+            await asyncio.to_thread(self._store.put_candles, [waiting.change.candle for waiting in batch])
+        except BaseException:
+            self._spool.failed(batch)
+            raise
+        self._spool.done(batch)
+        self._announce_closed(batch)
+
+    def _announce_closed(self, batch: list[Waiting]) -> None:
+        for waiting in batch:
+            if waiting.change.closed:
+                self._announce(waiting.instrument, waiting.change)
+
+    async def _flush_trades(self, followed: FollowedExchange) -> None:
+        while batch := followed.take_trades(self._rhythm.batch_max):
+            await asyncio.to_thread(self._store.put_trades, followed.name, batch)
+            followed.forget_trades(len(batch))
+
+    async def _flush_empty(self) -> None:
+        for key, spans in self._empty.items():
+            count = len(spans)
+            if count:
+                await asyncio.to_thread(self._store.mark_empty, self._instruments[key], M1, spans[:count])
+                del spans[:count]
+
+    def _announce(self, instrument: Instrument, change: Change) -> None:
+        kind = "revise" if change.revised else "candle"
+        key = None if change.closed else f"{instrument.exchange}:{instrument.symbol}:{change.candle.open_time}"
+        document = candle_document(change, simulated=instrument.simulated)
+        self._publish(kind, instrument.exchange, instrument.symbol, document, conflation_key=key)
+
+    def _note_store(self, failing: str) -> None:
+        if failing and not self._store_failing:
+            logger.error("store does not answer; candles wait", extra={"reason": failing, "waiting": len(self._spool)})
+        if not failing and self._store_failing:
+            logger.info("store answers again", extra={"waiting": len(self._spool)})
+        self._store_failing = failing
+
+    def statuses(self) -> list[FeedStatus]:
+        """What this feed says of each exchange that it follows."""
+        now = self._clock.now()
+        return [self._status(followed, now) for followed in self.followed.values()]
+
+    def _status(self, followed: FollowedExchange, now: datetime) -> FeedStatus:
+        stream = followed.stream.status
+        return FeedStatus(
+            exchange=followed.name,
+            feed_id=self._feed_id,
+            state="stopped" if self._stopping.is_set() else stream.state,
+            started_at=self._started_at,
+            updated_at=now,
+            last_message_at=stream.last_message_at,
+            last_trade_at=None if followed.last_trade_ns is None else utc(followed.last_trade_ns),
+            symbols=len(stream.subscribed),
+            trades=followed.trades_seen,
+            reconnects=max(0, stream.connects - 1),
+            malformed=stream.malformed,
+            spooled=len(self._spool),
+            detail=self._store_failing or stream.detail or stream.refused,
+        )
+
+    async def _report(self) -> None:
+        for status in self.statuses():
+            self._publish("status", status.exchange, "", status_document(status))
+            await asyncio.to_thread(self._store.put_feed_status, status)

@@ -1,0 +1,110 @@
+"""One exchange being followed: its stream, and the bars of its symbols. Made by follow_live; never waits."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from marketdata.compute.bars import Bars
+from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed
+from marketdata.model.trade import Trade
+from marketdata.net.stream import Stream
+
+logger = logging.getLogger(__name__)
+
+PENDING_TRADES_MAX = 1_000
+BUCKETS_KEPT = 180
+QUARANTINE_MAX = 100
+MALFORMED_LOGGED_EVERY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Something malformed, kept as evidence."""
+
+    reason: str
+    excerpt: str
+
+
+class FollowedExchange:
+    """Takes the events of one stream, on the event loop's thread."""
+
+    def __init__(self, stream: Stream, *, keep_trades: bool, trades_max: int) -> None:
+        self.stream = stream
+        self.name = stream.exchange.name
+        self.bars: dict[str, Bars] = {}
+        self.trades: list[Trade] = []
+        """Trades to keep, until the store has them; over `trades_max` the oldest go, as candles do not need them."""
+        self.trades_seen = 0
+        self.trades_dropped = 0
+        self.last_trade_ns: int | None = None
+        self.quarantine: deque[Quarantined] = deque(maxlen=QUARANTINE_MAX)
+        self._dropped_in_flight = 0
+        self._keep_trades = keep_trades
+        self._trades_max = trades_max
+        self._symbols: frozenset[str] = frozenset()
+
+    def follow(self, symbols: Sequence[str]) -> None:
+        """Follow exactly these symbols from now on."""
+        self._symbols = frozenset(symbols)
+        self.stream.follow(symbols)
+
+    def handle(self, events: Sequence[Event]) -> None:
+        """Take the events of one frame; what the exchange says of symbols that we do not follow is passed over."""
+        for event in events:
+            if type(event) is Trade:
+                bars = self.bars.get(event.symbol) or self._open(event.symbol)
+                if bars is not None:
+                    self._take_trade(bars, event)
+            elif isinstance(event, Heartbeat):
+                self._beat(event)
+            elif isinstance(event, Malformed):
+                self._quarantine_it(event)
+            elif isinstance(event, Disconnected):
+                for bars in self.bars.values():
+                    bars.disconnected()
+
+    def _open(self, symbol: str) -> Bars | None:
+        if symbol not in self._symbols:
+            return None
+        contiguous = self.stream.exchange.ids_contiguous
+        self.bars[symbol] = Bars(self.name, symbol, ids_contiguous=contiguous, buckets_max=BUCKETS_KEPT)
+        return self.bars[symbol]
+
+    def _take_trade(self, bars: Bars, trade: Trade) -> None:
+        bars.add(trade)
+        if bars.pending >= PENDING_TRADES_MAX:
+            bars.fold()
+        self.trades_seen += 1
+        self.last_trade_ns = trade.time_ns
+        if self._keep_trades:
+            self.trades.append(trade)
+            if len(self.trades) > self._trades_max:
+                dropped = len(self.trades) // 10
+                del self.trades[:dropped]
+                self.trades_dropped += dropped
+                self._dropped_in_flight += dropped
+
+    def take_trades(self, most: int) -> list[Trade]:
+        """The first `most` of the trades to keep; they stay until `forget_trades`."""
+        self._dropped_in_flight = 0
+        return self.trades[:most]
+
+    def forget_trades(self, count: int) -> None:
+        """The store has the `count` trades that were taken."""
+        del self.trades[: max(0, count - self._dropped_in_flight)]
+
+    def _beat(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.symbol is None:
+            for bars in self.bars.values():
+                bars.heartbeat(heartbeat)
+        elif heartbeat.symbol in self.bars:
+            self.bars[heartbeat.symbol].heartbeat(heartbeat)
+
+    def _quarantine_it(self, malformed: Malformed) -> None:
+        self.quarantine.append(Quarantined(malformed.reason, malformed.excerpt))
+        if self.stream.status.malformed % MALFORMED_LOGGED_EVERY <= 1:
+            logger.warning(
+                "malformed frame quarantined",
+                extra={"exchange": self.name, "reason": malformed.reason, "excerpt": malformed.excerpt},
+            )
