@@ -1,7 +1,7 @@
 """Applies the migrations of a folder to a database, and keeps the same books as the Supabase CLI.
 
-Either may go on where the other stopped: history is `supabase_migrations.schema_migrations`, as `supabase db push` writes
-it. Called by the local Supabase at every start and by `marketdata db migrate`.
+Either may go on where the other stopped: history is `supabase_migrations.schema_migrations`, as `supabase db push`
+writes it. Called by the local Supabase at every start and by `marketdata db migrate`.
 """
 
 import re
@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psycopg
-
 from marketdata.errors import MarketDataError
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
@@ -95,7 +93,7 @@ def _refuse_strangers(connection: psycopg.Connection, migrations: list[Migration
 
 def _apply(connection: psycopg.Connection, migration: Migration, announce: Callable[[str], None]) -> bool:
     """Apply one file unless it is there; True if it was new."""
-    text = migration.path.read_text(encoding="utf-8")
+    text = migration.path.read_bytes()
     with _explained(migration.path.name), connection.transaction():
         _lock(connection)
         known = connection.execute(
@@ -104,11 +102,11 @@ def _apply(connection: psycopg.Connection, migration: Migration, announce: Calla
         if known.rowcount:
             return False
         announce(f"applying {migration.path.name}")
-        # Without parameters psycopg speaks the simple protocol, which takes many statements at once. The text is ours.
-        connection.execute(cast(LiteralString, text))
+        # Without parameters psycopg speaks the simple protocol, which takes many statements at once.
+        connection.execute(text)
         connection.execute(
             "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)",
-            (migration.version, [text], migration.name),
+            (migration.version, [text.decode("utf-8")], migration.name),
         )
     return True
 

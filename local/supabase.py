@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, LiteralString, Self, cast
+from typing import IO, Self
 
 import psycopg
 from psycopg import sql
@@ -27,8 +27,9 @@ PLATFORM = Path(__file__).resolve().parent / "sql" / "platform.sql"
 class LocalSupabase:
     """Postgres and PostgREST on `folder`, which keeps the data, the keys and the logs between runs.
 
-    `fsync`: whether committed data survives a power cut (it survives a crash of ours either way). `max_rows`: the silent
-    cap on the rows of an answer, 1,000 as hosted. Both listen on 127.0.0.1 on ports that were free.
+    `fsync`: whether committed data survives a power cut (it survives a crash of ours either way). `max_rows`: the
+    silent cap on the rows of an answer, 1,000 as hosted. `migrations`: None leaves the
+    database bare. Both listen on 127.0.0.1 on ports that were free.
     """
 
     def __init__(
@@ -138,8 +139,7 @@ def prepare_platform(dsn: str) -> None:
     """Give a bare database what hosted Supabase has before the first migration."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("set client_min_messages = warning")
-        # The text is ours, and holds many statements.
-        connection.execute(cast(LiteralString, PLATFORM.read_text(encoding="utf-8")))
+        connection.execute(PLATFORM.read_bytes())
 
 
 def _take_folder(folder: Path) -> IO[str]:

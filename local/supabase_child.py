@@ -31,7 +31,7 @@ class Child:
         self._log = log
         self._stop_signal = stop_signal
         self._last_lines: deque[str] = deque(maxlen=20)
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - the commands are ours
             command,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ class Child:
 
 def _start_guard(pid: int, stop_signal: signal.Signals) -> subprocess.Popen[bytes]:
     script = 'read -r _; kill -s "$1" "$2" 2>/dev/null'
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - the script is ours
         ["/bin/sh", "-c", script, "guard", stop_signal.name.removeprefix("SIG"), str(pid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -70,7 +70,7 @@ def _base64url(raw: bytes) -> bytes:
 
 
 def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
 
 
 def _write_privately(path: Path, text: str) -> None:

@@ -161,7 +161,7 @@ class Postgres:
 
 
 def find_identity() -> Identity:
-    """How Postgres, which refuses to run as root, can run here. Raises: LocalSupabaseError if root cannot become another."""
+    """How Postgres, which refuses to run as root, can run here. Raises: LocalSupabaseError if it cannot."""
     if os.geteuid() != 0:
         return Identity((), os.geteuid())
     return _identity_of_root()
@@ -186,11 +186,12 @@ def _identity_of_root() -> Identity:
 def _works(command: Sequence[str]) -> bool:
     if shutil.which(command[0]) is None:
         return False
-    return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+    probe = subprocess.run(command, capture_output=True, timeout=10, check=False)  # noqa: S603 - the commands are ours
+    return probe.returncode == 0
 
 
 def _run(command: Sequence[str], environment: dict[str, str], seconds_max: float) -> None:
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - the commands are ours
         command,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -28,7 +28,10 @@ class Postgrest:
         self._admin_port = 0
 
     def start(self, postgres_port: int) -> None:
-        """Serve. The roles must be there: after a failed connect PostgREST waits longer and longer. Raises: LocalSupabaseError."""
+        """Serve what is behind `postgres_port`. Raises: LocalSupabaseError.
+
+        The roles must be there: after a failed connect PostgREST waits longer and longer.
+        """
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             if self._serve(postgres_port, last=attempt == _ATTEMPTS_MAX):
                 return

