@@ -1,14 +1,20 @@
 """The instruments, remembered for a moment so that a request need not ask the store for them first."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from marketdata.clock import Clock
 from marketdata.errors import NotFound
 from marketdata.model.instrument import Instrument
-from marketdata.serve.symbols import find_instrument
+from marketdata.serve.symbols import find_exchange, find_instrument
 from marketdata.store.store import Store
 
 AGE_MAX = timedelta(seconds=10)
+# Who asks for what is not there may be asking for what was just added; but not every such request asks the store.
+AGE_MAX_WHEN_MISSING = timedelta(seconds=1)
+
+Found = TypeVar("Found")
 
 
 class KnownInstruments:
@@ -23,18 +29,28 @@ class KnownInstruments:
 
     def all(self) -> list[Instrument]:
         """Every instrument, ordered by (exchange, symbol). Raises: StoreError."""
-        if self._asked_at is None or self._clock.now() - self._asked_at >= self._age_max:
+        if self._age() >= self._age_max:
             self._ask()
         return self._known
 
     def find(self, symbol: str, exchange: str | None) -> Instrument:
-        """The one that `symbol` names; a name not known yet is looked for once more. Raises: as find_instrument."""
+        """The one that `symbol` names. Raises: NotFound, Ambiguous, StoreError."""
+        return self._look(lambda known: find_instrument(known, symbol, exchange))
+
+    def exchange(self, name: str) -> str:
+        """The exchange of that name, as we spell it. Raises: NotFound, StoreError."""
+        return self._look(lambda known: find_exchange(known, name))
+
+    def _look(self, look: Callable[[list[Instrument]], Found]) -> Found:
         try:
-            return find_instrument(self.all(), symbol, exchange)
+            return look(self.all())
         except NotFound:
-            if self._asked_at == self._clock.now():
+            if self._age() < AGE_MAX_WHEN_MISSING:
                 raise
-            return find_instrument(self._ask(), symbol, exchange)
+            return look(self._ask())
+
+    def _age(self) -> timedelta:
+        return timedelta.max if self._asked_at is None else self._clock.now() - self._asked_at
 
     def _ask(self) -> list[Instrument]:
         self._known = self._store.instruments()

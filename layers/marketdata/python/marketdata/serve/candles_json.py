@@ -19,31 +19,6 @@ Number = str | msgspec.Raw
 AsJson = Callable[[Decimal | None], Number | None]
 
 
-class CandleRecord(msgspec.Struct, frozen=True):
-    """One candle as JSON; docs/data-semantics.md says what each field means. Times are RFC 3339, UTC."""
-
-    exchange: str
-    symbol: str
-    timeframe: str
-    open_time: str
-    close_time: str
-    open: Number | None
-    high: Number | None
-    low: Number | None
-    close: Number | None
-    volume: Number | None
-    quote_volume: Number | None
-    vwap: Number | None
-    trades: int | None
-    taker_buy_volume: Number | None
-    first_id: int | None
-    last_id: int | None
-    complete: bool
-    source: str
-    revision: int
-    simulated: bool
-
-
 class _Gap(msgspec.Struct, frozen=True):
     start: str
     end: str
@@ -68,30 +43,33 @@ class _Meta(msgspec.Struct, frozen=True):
 _encoder = msgspec.json.Encoder()
 
 
-def candle_record(candle: Candle, simulated: bool, number: AsJson = as_string) -> CandleRecord:
-    """`candle` as JSON shows it; `number` writes its decimals."""
-    return CandleRecord(
-        exchange=candle.exchange,
-        symbol=candle.symbol,
-        timeframe=candle.timeframe.name,
-        open_time=rfc3339(candle.open_time),
-        close_time=rfc3339(candle.close_time),
-        open=number(candle.open),
-        high=number(candle.high),
-        low=number(candle.low),
-        close=number(candle.close),
-        volume=number(candle.volume),
-        quote_volume=number(candle.quote_volume),
-        vwap=number(candle.vwap),
-        trades=candle.trades,
-        taker_buy_volume=number(candle.taker_buy_volume),
-        first_id=candle.first_id,
-        last_id=candle.last_id,
-        complete=candle.complete,
-        source=candle.source.label,
-        revision=candle.revision,
-        simulated=simulated,
-    )
+def candle_record(candle: Candle, simulated: bool, number: AsJson = as_string) -> dict[str, object]:
+    """`candle` as JSON shows it, field by field as docs/data-semantics.md has them; times are RFC 3339, UTC.
+
+    `number` writes the decimals: as strings, or as JSON numbers.
+    """
+    return {
+        "exchange": candle.exchange,
+        "symbol": candle.symbol,
+        "timeframe": candle.timeframe.name,
+        "open_time": rfc3339(candle.open_time),
+        "close_time": rfc3339(candle.close_time),
+        "open": number(candle.open),
+        "high": number(candle.high),
+        "low": number(candle.low),
+        "close": number(candle.close),
+        "volume": number(candle.volume),
+        "quote_volume": number(candle.quote_volume),
+        "vwap": number(candle.vwap),
+        "trades": candle.trades,
+        "taker_buy_volume": number(candle.taker_buy_volume),
+        "first_id": candle.first_id,
+        "last_id": candle.last_id,
+        "complete": candle.complete,
+        "source": candle.source.label,
+        "revision": candle.revision,
+        "simulated": simulated,
+    }
 
 
 def encode_rows(

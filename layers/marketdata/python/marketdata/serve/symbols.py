@@ -16,7 +16,8 @@ def find_instrument(instruments: Sequence[Instrument], symbol: str, exchange: st
     `BTC-USD`, `btc/usd`, `BTC_USD` and `BTCUSD` are the same; a spelling that fits letter for letter comes first.
     Raises: NotFound naming what there is; Ambiguous naming the choices.
     """
-    offered = _of_exchange(instruments, exchange)
+    wanted = find_exchange(instruments, exchange) if exchange is not None else None
+    offered = [one for one in instruments if wanted in {None, one.exchange}]
     exact = [one for one in offered if symbol.casefold() in {one.symbol.casefold(), one.canonical.casefold()}]
     loose = [one for one in offered if _loose(symbol) in {_loose(one.symbol), _loose(one.canonical)}]
     found = exact or loose
@@ -27,14 +28,13 @@ def find_instrument(instruments: Sequence[Instrument], symbol: str, exchange: st
     return found[0]
 
 
-def _of_exchange(instruments: Sequence[Instrument], exchange: str | None) -> Sequence[Instrument]:
-    if exchange is None:
-        return instruments
-    offered = [one for one in instruments if one.exchange.casefold() == exchange.casefold()]
-    if not offered:
-        known = tuple(sorted({one.exchange for one in instruments}))[:CHOICES_MAX]
-        raise NotFound("exchange", f"{exchange[:64]!r} is not followed here", known)
-    return offered
+def find_exchange(instruments: Iterable[Instrument], name: str) -> str:
+    """The exchange of that name as we spell it. Raises: NotFound naming what there is."""
+    known = sorted({one.exchange for one in instruments})
+    for exchange in known:
+        if exchange.casefold() == name.casefold():
+            return exchange
+    raise NotFound("exchange", f"{name[:64]!r} is not followed here", tuple(known[:CHOICES_MAX]))
 
 
 def _names(instruments: Iterable[Instrument]) -> tuple[str, ...]:

@@ -1,0 +1,142 @@
+"""Take trades that someone pushes: keep them, and make the candles of their minutes anew. Called by functions/ingest.
+
+The candles come from every trade that the store holds of those minutes, read after the new ones were written, so that a
+retry, a duplicate, another order or a second pusher at the same time ends in the same candles.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import msgspec
+
+from marketdata.clock import Clock
+from marketdata.compute.bars import Bars
+from marketdata.compute.coverage import Spans, union
+from marketdata.errors import StoreError, TooLarge
+from marketdata.jobs.known_instruments import KnownInstruments
+from marketdata.model.candle import Candle, Source
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
+from marketdata.model.times import utc
+from marketdata.model.trade import Trade
+from marketdata.serve.pushed_trades import Pushed, Rejected, read_batch, read_trades
+from marketdata.store.store import Store
+
+MINUTES_MAX = 120
+"""Distinct minutes of one request: each may be a question to the store."""
+
+TRADES_A_READ = 10_000
+READS_MAX = 100
+# A minute is proven by the trades before and after it, and proves its neighbours: those two minutes away are read too.
+PROOF_MARGIN = timedelta(minutes=2)
+
+_Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the trades of one request."""
+
+    accepted: int
+    duplicates: int
+    rejected: tuple[Rejected, ...]
+
+    def document(self) -> str:
+        """As JSON."""
+        return msgspec.json.encode(self).decode()
+
+
+def take_ticks(
+    store: Store,
+    instruments: KnownInstruments,
+    clock: Clock,
+    body: bytes,
+    *,
+    ids_contiguous: Callable[[str], bool],
+) -> Taken:
+    """Keep the good trades of `body` even if others are rejected.
+
+    `ids_contiguous` says of an exchange whether a run of its trade ids proves a candle; elsewhere pushed trades make
+    partial candles, because nothing shows that none is missing.
+    Raises: RequestInvalid if `body` as a whole cannot be taken; StoreError, after which the same request may be sent
+    again.
+    """
+    batch = read_batch(body)
+    exchange = instruments.exchange(batch.exchange)
+    pushed, rejected = read_trades(batch.trades, lambda symbol: instruments.find(symbol, exchange), clock.now())
+    margin = PROOF_MARGIN if ids_contiguous(exchange) else timedelta(0)
+    spans = _spans(pushed, margin)
+    held = {instrument: _read_all(store, instrument, touched) for instrument, touched in spans.items()}
+    fresh, repeated, conflicts = _sort_out(pushed, held)
+    store.put_trades(exchange, fresh)
+    for instrument, touched in spans.items():
+        trades = _read_all(store, instrument, touched)
+        store.put_candles(_candles(instrument, trades, contiguous=ids_contiguous(exchange)))
+    in_order = sorted([*rejected, *conflicts], key=lambda one: one.index)
+    return Taken(len(fresh), repeated, tuple(in_order))
+
+
+def _spans(pushed: Sequence[Pushed], margin: timedelta) -> dict[Instrument, Spans]:
+    """The time to read of each instrument: the touched minutes and `margin` around them."""
+    minutes = {(one.instrument.key, M1.floor_ns(one.trade.time_ns)) for one in pushed}
+    if len(minutes) > MINUTES_MAX:
+        raise TooLarge("trades", f"are of {len(minutes)} minutes; send those of at most {MINUTES_MAX} at once")
+    by_key = {one.instrument.key: one.instrument for one in pushed}
+    touched: defaultdict[Instrument, list[Span]] = defaultdict(list)
+    for key, start_ns in sorted(minutes):
+        start = utc(start_ns)
+        touched[by_key[key]].append(Span(start - margin, start + M1.duration + margin))
+    return {instrument: union(spans) for instrument, spans in touched.items()}
+
+
+def _read_all(store: Store, instrument: Instrument, spans: Spans) -> list[Trade]:
+    return [trade for span in spans for trade in _read_span(store, instrument, span)]
+
+
+def _read_span(store: Store, instrument: Instrument, span: Span) -> list[Trade]:
+    """Every trade of `span`, in pages that begin at the last time seen."""
+    found: dict[_Key, Trade] = {}
+    for _ in range(READS_MAX):
+        page = store.trades(instrument, span, limit=TRADES_A_READ)
+        found.update({_key(trade): trade for trade in page})
+        if len(page) < TRADES_A_READ:
+            return list(found.values())
+        span = Span(utc(page[-1].time_ns), span.end)
+    raise StoreError("trades", f"{instrument.symbol} has more than {len(found)} trades in {span}")
+
+
+def _sort_out(pushed: Iterable[Pushed], held: dict[Instrument, list[Trade]]) -> tuple[list[Trade], int, list[Rejected]]:
+    """The trades not held yet, how many are held already, and those that contradict one that is."""
+    known = {(instrument.key, *_key(trade)): trade for instrument, trades in held.items() for trade in trades}
+    fresh: list[Trade] = []
+    conflicts: list[Rejected] = []
+    repeated = 0
+    for one in pushed:
+        before = known.setdefault((one.instrument.key, *_key(one.trade)), one.trade)
+        if before is one.trade:
+            fresh.append(one.trade)
+        elif _same(before, one.trade):
+            repeated += 1
+        else:
+            conflicts.append(Rejected(one.index, "id", f"{one.trade.id} is held with another price, size or side"))
+    return fresh, repeated, conflicts
+
+
+def _candles(instrument: Instrument, trades: Sequence[Trade], *, contiguous: bool) -> list[Candle]:
+    bars = Bars(instrument.exchange, instrument.symbol, ids_contiguous=contiguous)
+    for trade in trades:
+        bars.add(trade)
+    candles = [change.candle for change in bars.take()]
+    # Bars would call a minute whole in which the connection held; here there is no connection to hold.
+    return candles if contiguous else [replace(candle, source=Source.PARTIAL) for candle in candles]
+
+
+def _key(trade: Trade) -> _Key:
+    return (trade.time_ns, trade.id)
+
+
+def _same(one: Trade, other: Trade) -> bool:
+    return (one.price, one.size, one.side) == (other.price, other.size, other.side)

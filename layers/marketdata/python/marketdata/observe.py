@@ -1,0 +1,88 @@
+"""The one logger and the one set of metrics. The rooms below log through the standard library under `marketdata.*`.
+
+On AWS a log line is JSON and metrics are written beside it (CloudWatch embedded metric format); on one's own machine
+lines are for people and metrics are not written. What is logged never holds a key: settings keep theirs as SecretStr.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, TextIO
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+"""A Lambda handler: (event, context) to answer."""
+
+# Named as the package, so that every `logging.getLogger(__name__)` below hands its lines up to this one.
+logger = Logger(service="marketdata", utc=True, use_rfc3339=True)
+metrics = Metrics(namespace="MarketDataEngine", service="marketdata")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class _Metering:
+    """Whether metrics are written. Powertools' are not safe between threads, and a local process has several."""
+
+    on = True
+
+
+class _ForPeople(logging.Formatter):
+    """`21:05:00 WARNING gap filled exchange=coinbase candles=60`, and the traceback if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = "".join(f" {name}={value}" for name, value in vars(record).items() if name not in _STANDARD)
+        time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        line = f"{time} {record.levelname} {record.getMessage()}{extra}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure(*, level: str, for_people: bool = False, stream: TextIO | None = None) -> None:
+    """Log from `level` upwards; `for_people` logs readable lines to `stream` (standard error) and writes no metrics."""
+    logger.setLevel(level)
+    if for_people:
+        handler = logging.StreamHandler(stream or sys.stderr)
+        handler.setFormatter(_ForPeople())
+        logging.getLogger(logger.name).handlers = [handler]
+        _Metering.on = False
+
+
+def count(name: str, value: float = 1) -> None:
+    """Count something frequent. Never by symbol: each would be a metric to pay for."""
+    if _Metering.on:
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def watched(function: str) -> Callable[[Handler], Handler]:
+    """For Lambda entry points: name `function` and the request in every log line, log a fault, write the metrics."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def watch(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            logger.thread_safe_append_keys(function=function, request_id=context.aws_request_id)
+            try:
+                return handler(event, context)
+            except Exception:
+                logger.exception("function failed")
+                raise
+            finally:
+                write_metrics()
+                logger.thread_safe_clear_keys()
+
+        return watch
+
+    return decorate
+
+
+def write_metrics() -> None:
+    """Write what was counted since the last time; nothing if nothing was."""
+    provider = metrics.provider
+    assert isinstance(provider, AmazonCloudWatchEMFProvider)
+    if provider.metric_set:
+        sys.stdout.write(json.dumps(provider.serialize_metric_set()) + "\n")
+        provider.clear_metrics()
