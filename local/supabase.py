@@ -29,7 +29,8 @@ class LocalSupabase:
 
     `fsync`: whether committed data survives a power cut (it survives a crash of ours either way). `max_rows`: the
     silent cap on the rows of an answer, 1,000 as hosted. `migrations`: None leaves the
-    database bare. Both listen on 127.0.0.1 on ports that were free.
+    database bare. `old_postgres_seconds_max`: how long to wait for one that outlived its starter. Both listen on
+    127.0.0.1, on ports that were free.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class LocalSupabase:
         max_rows: int = 1000,
         migrations: Path | None = MIGRATIONS,
         node_modules: Path = NODE_MODULES,
+        old_postgres_seconds_max: float = 10,
         announce: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self.folder = folder.resolve()
@@ -47,6 +49,7 @@ class LocalSupabase:
         self._fsync = fsync
         self._migrations = migrations
         self._node_modules = node_modules
+        self._old_postgres_seconds_max = old_postgres_seconds_max
         self._announce = announce
         self._running = ExitStack()
         self._keys: SupabaseKeys | None = None
@@ -118,7 +121,13 @@ class LocalSupabase:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._running.callback(_take_folder(self.folder).close)
         self._keys = read_or_make_keys(self.folder / "keys.json")
-        self._postgres = Postgres(postgres_home, self.folder, self._keys.postgres_password, fsync=self._fsync)
+        self._postgres = Postgres(
+            postgres_home,
+            self.folder,
+            self._keys.postgres_password,
+            fsync=self._fsync,
+            old_postgres_seconds_max=self._old_postgres_seconds_max,
+        )
         self._running.callback(self._postgres.stop)
         self._postgres.start()
         self._prepare_platform()

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from local.supabase_binaries import LocalSupabaseError
@@ -83,11 +83,14 @@ class Child:
     def _keep_log(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
-            for line in lines:
-                self._last_lines.append(line.decode("utf-8", "replace").strip())
-                _append_bounded(self._log, line)
+            _write_bounded(self._log, self._remembered(lines))
         # The child is gone, so its number may be given to another process: the guard must not act on it any more.
         _end_guard(self._guard)
+
+    def _remembered(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._last_lines.append(line.decode("utf-8", "replace").strip())
+            yield line
 
 
 def _start_guard(pid: int, stop_signal: signal.Signals) -> subprocess.Popen[bytes]:
@@ -108,10 +111,15 @@ def _end_guard(guard: subprocess.Popen[bytes]) -> None:
     guard.stdin.close()
 
 
-def _append_bounded(log: Path, line: bytes) -> None:
+def _write_bounded(log: Path, lines: Iterable[bytes]) -> None:
     """Append; a full log becomes the one `.old` log, so that two files of LOG_BYTES_MAX are the most there is."""
-    with log.open("ab") as file:
-        file.write(line)
-        full = file.tell() > LOG_BYTES_MAX
-    if full:
-        os.replace(log, log.with_suffix(".old.log"))
+    file = log.open("ab", buffering=0)
+    try:
+        for line in lines:
+            file.write(line)
+            if file.tell() > LOG_BYTES_MAX:
+                file.close()
+                os.replace(log, log.with_suffix(".old.log"))
+                file = log.open("ab", buffering=0)
+    finally:
+        file.close()

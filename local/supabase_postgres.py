@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ INITDB_SECONDS_MAX = 60.0
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 10.0
 _ATTEMPTS_MAX = 3
+_POLL_SECONDS = 0.01
 _NOBODY = 65534
 
 
@@ -33,12 +35,15 @@ class Identity:
 class Postgres:
     """One Postgres on `folder`/postgres, listening on 127.0.0.1 only, with a password for everyone."""
 
-    def __init__(self, home: Path, folder: Path, password: str, *, fsync: bool) -> None:
+    def __init__(
+        self, home: Path, folder: Path, password: str, *, fsync: bool, old_postgres_seconds_max: float
+    ) -> None:
         self._home = home
         self._folder = folder
         self._data = folder / "postgres"
         self._password = password
         self._fsync = fsync
+        self._old_postgres_seconds_max = old_postgres_seconds_max
         self._identity = Identity((), os.geteuid())
         self._child: Child | None = None
         self.port = 0
@@ -55,7 +60,7 @@ class Postgres:
             self._make_data()
         self._refuse_other_major()
         _own(self._data, self._identity.uid)
-        self._forget_stale_pid()
+        self._await_old_postgres()
         for attempt in range(1, _ATTEMPTS_MAX + 1):
             if self._serve(last=attempt == _ATTEMPTS_MAX):
                 return
@@ -146,18 +151,21 @@ class Postgres:
                 f" move it away to begin anew, or start that Postgres to export it"
             )
 
-    def _forget_stale_pid(self) -> None:
-        """Remove a postmaster.pid whose number now belongs to another program.
+    def _await_old_postgres(self) -> None:
+        """Wait for a Postgres that outlived whoever started it: it was told to stop, and is about to.
 
-        Postgres itself sees that a process is gone, but in a container a number is soon given to somebody else, and
-        then it would refuse to start. A Postgres that really runs here is left for it to refuse.
+        Forgets a postmaster.pid whose number belongs to another program by now. Postgres itself sees that a process is
+        gone, but in a container a number is soon given to somebody else, and then it would refuse to start.
         """
         lock = self._data / "postmaster.pid"
-        if not lock.exists():
-            return
-        pid = int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
-        if _is_alive(pid) and not _works_in(pid, self._data):
-            lock.unlink()
+        deadline = time.monotonic() + self._old_postgres_seconds_max
+        while (pid := _read_pid(lock)) is not None and _is_alive(pid):
+            if not _works_in(pid, self._data):
+                lock.unlink()
+                return
+            if time.monotonic() > deadline:
+                raise LocalSupabaseError(f"a Postgres still runs on {self._data}: stop process {pid} and try again")
+            time.sleep(_POLL_SECONDS)
 
 
 def find_identity() -> Identity:
@@ -227,5 +235,16 @@ def _works_in(pid: int, folder: Path) -> bool:
     """Whether the process' working directory is `folder`, as a Postgres' always is; unknown counts as yes."""
     try:
         return Path(f"/proc/{pid}/cwd").resolve(strict=True) == folder.resolve()
+    except FileNotFoundError:
+        # It ended and nobody took notice (a zombie), or this is no Linux.
+        return not Path("/proc/self").exists()
     except OSError:
         return True
+
+
+def _read_pid(lock: Path) -> int | None:
+    """The number in the first line; None if there is no such file, or nothing in it yet."""
+    try:
+        return int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
