@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
+import httpx
 import pytest
 from marketdata.compute.merge import merge
 from marketdata.compute.rollup import roll_up
@@ -524,6 +525,41 @@ def test_a_second_report_merges_as_the_rule_says(store: Store) -> None:
     store.put_candles([one for one, _ in pairs])
     store.put_candles([other for _, other in pairs])
     assert held(store) == [merge(replace(one, revision=1), other) for one, other in pairs]
+
+
+class AnswersGetLost(httpx.HTTPTransport):
+    """The real network, but every other answer is lost after the server did its work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        self.requests += 1
+        if self.requests % 2:
+            response.read()
+            response.close()
+            raise httpx.ReadError("Connection reset by peer")
+        return response
+
+
+@pytest.mark.stack
+def test_a_write_whose_answer_was_lost_is_written_once(empty_supabase: RunningSupabase) -> None:
+    network = AnswersGetLost()
+    client = httpx.Client(transport=network)
+    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key, http=client, sleep=lambda _seconds: None)
+    store.put_instruments([BTC])
+    store.put_candles([candle(number) for number in range(5)])
+    store.put_trades("coinbase", [trade(1, 0)])
+    store.mark_empty(BTC, M1, [span(5, 6)])
+    drain(store)
+    assert [one.revision for one in held(store)] == [1] * 5
+    assert facts(held(store, M5)) == roll_up([candle(number) for number in range(5)], M5, [])
+    assert store.trades(BTC, span(0, 1), limit=10) == [trade(1, 0)]
+    assert store.coverage(BTC, M1, span(0, 60)) == Coverage((span(0, 5),), (span(5, 6),))
+    assert network.requests >= 16
+    store.close()
 
 
 @pytest.mark.stack
