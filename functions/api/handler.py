@@ -1,0 +1,78 @@
+"""The public API: candles, instruments, status and health. API Gateway sends every GET below /v1 here.
+
+Event (payload format 2.0, shortened; event.json is whole):
+    {"version": "2.0", "rawPath": "/v1/candles", "queryStringParameters": {"symbol": "BTC-USD", "timeframe": "1m"},
+     "headers": {...}, "requestContext": {"requestId": "...", "stage": "$default", "http": {"method": "GET", ...}}}
+Answer: {"statusCode": 200, "headers": {...}, "body": "{\\"data\\":[...],\\"next_cursor\\":null,\\"meta\\":{...}}"}
+"""
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
+from marketdata import http_function
+from marketdata.clock import Clock
+from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.known_instruments import KnownInstruments
+from marketdata.jobs.query_candles import latest_candles, query_candles
+from marketdata.jobs.report_status import list_instruments, report_status
+from marketdata.observe import Handler
+from marketdata.serve.cursor import Cursors
+from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
+from marketdata.serve.params import candle_query, latest_query, no_parameters
+from marketdata.store.store import Store
+from marketdata.wiring import Settings
+
+# Market data is public: any page may read it. Nothing here takes a cookie or a key.
+CORS = CORSConfig(allow_origin="*", expose_headers=[REQUEST_ID_HEADER, "Retry-After"], max_age=300)
+
+
+def application(store: Store, settings: Settings, clock: Clock) -> Handler:
+    """The API over `store`."""
+    return http_function.application(_add_routes, store, settings, clock, cors=CORS)
+
+
+def _add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+    instruments = KnownInstruments(store, clock)
+    _add_candles(app, store, instruments, Cursors(settings.cursor_secret.get_secret_value()), clock)
+    _add_reports(app, store, instruments, clock)
+
+
+def _add_candles(
+    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
+) -> None:
+    @app.get("/v1/candles")
+    def candles() -> Response[str]:
+        query = candle_query(parameters(app.current_event.raw_event))
+        return _json(query_candles(store, instruments, cursors, clock, query))
+
+    @app.get("/v1/candles/latest")
+    def latest() -> Response[str]:
+        query = latest_query(parameters(app.current_event.raw_event))
+        return _json(latest_candles(store, instruments, clock, query))
+
+
+def _add_reports(app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, clock: Clock) -> None:
+    @app.get("/v1/instruments")
+    def followed() -> Response[str]:
+        no_parameters(parameters(app.current_event.raw_event))
+        return _json(list_instruments(instruments.all()))
+
+    @app.get("/v1/status")
+    def status() -> Response[str]:
+        no_parameters(parameters(app.current_event.raw_event))
+        return _json(report_status(store, clock.now()))
+
+    @app.get("/v1/health/live")
+    def live() -> Response[str]:
+        return _json('{"status":"live"}')
+
+    @app.get("/v1/health/ready")
+    def ready() -> Response[str]:
+        store.ping()
+        return _json('{"status":"ready"}')
+
+
+def _json(body: str) -> Response[str]:
+    # Encoded already: to validate and encode an answer again would cost more than making it did.
+    return Response(200, JSON, body)
+
+
+handler = entry_point("api", application)

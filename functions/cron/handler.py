@@ -1,0 +1,52 @@
+"""Run a job now: GET or POST /v1/cron/{job} with `Authorization: Bearer CRON_SECRET`.
+
+Event (payload format 2.0, shortened; event.json is whole):
+    {"version": "2.0", "rawPath": "/v1/cron/roll_up", "pathParameters": {"job": "roll_up"},
+     "headers": {"authorization": "Bearer ..."}, "requestContext": {"http": {"method": "POST", ...}, ...}}
+Answer: {"status": "success", "job": "roll_up", "result": {"entries": 12, ...}, "started_at": "...",
+         "completed_at": "...", "trigger": "cron"}
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from marketdata import http_function
+from marketdata.clock import Clock
+from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.run_job import run_job
+from marketdata.observe import Handler
+from marketdata.serve.access import bearer_token, require_key
+from marketdata.serve.gateway_events import header
+from marketdata.store.store import Store
+from marketdata.wiring import Settings
+
+# What a job has begun when its deadline comes must end before Lambda cuts it off.
+MARGIN = timedelta(seconds=15)
+
+
+def application(store: Store, settings: Settings, clock: Clock) -> Handler:
+    """The operator's door to the jobs over `store`."""
+    return http_function.application(_add_routes, store, settings, clock)
+
+
+def _add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+    @app.route("/v1/cron/<job>", method=["GET", "POST"])
+    def cron(job: str) -> Response[str]:
+        _let_in(app.current_event.raw_event, settings)
+        run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron")
+        return Response(200, JSON, msgspec.json.encode(run.document()).decode())
+
+
+def _let_in(event: dict[str, Any], settings: Settings) -> None:
+    keys = [settings.cron_secret.get_secret_value()] if settings.cron_secret else []
+    presented = bearer_token(header(event, "authorization"))
+    require_key(presented, keys, setting="CRON_SECRET", open_without_keys=settings.local)
+
+
+def _deadline(clock: Clock, context: Any) -> datetime:
+    return clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
+
+
+handler = entry_point("cron", application)

@@ -1,0 +1,91 @@
+"""THE table of functions, routes and schedules. The deployed stack and the local one are both made from it.
+
+Plain data: the cloud's construction kit is not imported here, so that a laptop and a test can read it.
+"""
+
+from dataclasses import dataclass
+
+DEFAULT_PATH = "$default"
+"""API Gateway's own name for "whatever no other route takes"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One Lambda function: the folder `functions/<name>`, whose handler.py has `handler`.
+
+    `concurrency_reserved` of 1 keeps runs from overlapping; None leaves it to the account.
+    """
+
+    name: str
+    description: str
+    timeout_seconds: int
+    memory_megabytes: int
+    concurrency_reserved: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The folder, from the root of the repository."""
+        return f"functions/{self.name}"
+
+    @property
+    def module(self) -> str:
+        """The handler's module, as the local stack imports it."""
+        return f"functions.{self.name}.handler"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What API Gateway sends to which function; `{name}` in a path is a parameter."""
+
+    method: str
+    path: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A job that runs by the clock: at every whole multiple of `every_minutes`, which divides a day.
+
+    Its function gets `{"job": job, "time": <the scheduled time, RFC 3339>}`.
+    """
+
+    job: str
+    function: str
+    every_minutes: int
+
+
+# CPU comes with memory, and a cold start is mostly imports: below 512 MB they take seconds.
+# An HTTP API waits 30 s, so nothing behind a route may take longer.
+FUNCTIONS: tuple[Function, ...] = (
+    Function("api", "Answers candles, instruments, status and health.", timeout_seconds=20, memory_megabytes=512),
+    Function("ingest", "Takes trades that someone pushes.", timeout_seconds=29, memory_megabytes=512),
+    Function("cron", "Runs a job now, for an operator.", timeout_seconds=29, memory_megabytes=512),
+    Function(
+        "roll_up",
+        "Drains changed minutes into coarser candles, and makes room for the days to come.",
+        timeout_seconds=55,  # less than the minute to its next run
+        memory_megabytes=256,  # it waits for the database, which does the work
+        concurrency_reserved=1,
+    ),
+)
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/candles", "api"),
+    Route("GET", "/v1/candles/latest", "api"),
+    Route("GET", "/v1/instruments", "api"),
+    Route("GET", "/v1/status", "api"),
+    Route("GET", "/v1/health/live", "api"),
+    Route("GET", "/v1/health/ready", "api"),
+    Route("POST", "/v1/ingest", "ingest"),
+    Route("GET", "/v1/cron/{job}", "cron"),
+    Route("POST", "/v1/cron/{job}", "cron"),
+    # Unknown routes and preflights: so that they too are answered in our words, and not in the gateway's.
+    Route("ANY", DEFAULT_PATH, "api"),
+)
+
+SCHEDULES: tuple[Schedule, ...] = (Schedule("roll_up", "roll_up", every_minutes=1),)
+
+
+def function_named(name: str) -> Function:
+    """The function of that name; a route or schedule that names none is a bug."""
+    return next(function for function in FUNCTIONS if function.name == name)

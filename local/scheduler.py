@@ -1,0 +1,99 @@
+"""EventBridge Scheduler on one machine: runs the catalog's schedules, on the wall clock's minutes, with the same input.
+
+Jobs run one after the other on one worker thread. A job still running when its time comes again is left to finish.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from marketdata.clock import Clock, SystemClock
+from marketdata.model.times import EPOCH, rfc3339
+
+from infra.catalog import SCHEDULES, Schedule, function_named
+from local.invocation import Handler, context_of, load_handler
+
+logger = logging.getLogger("marketdata.local.scheduler")
+
+STOP_SECONDS_MAX = 5.0
+
+_MINUTE = timedelta(minutes=1)
+
+Sleep = Callable[[float], Awaitable[object]]
+
+
+class Scheduler:
+    """Runs until cancelled; `handlers` by function name replaces the real ones."""
+
+    def __init__(
+        self,
+        *,
+        schedules: Sequence[Schedule] = SCHEDULES,
+        handlers: Mapping[str, Handler] | None = None,
+        clock: Clock | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._schedules = schedules
+        self._handlers = handlers or {
+            schedule.function: load_handler(function_named(schedule.function)) for schedule in schedules
+        }
+        self._clock = clock or SystemClock()
+        self._sleep = sleep
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Run what is due at each minute. When cancelled, give running jobs a few seconds to end."""
+        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="schedule")
+        try:
+            while True:
+                # Counted from now and not from the minute before: a machine that slept runs what is due now, once.
+                minute = _next_minute(self._clock.now())
+                await self._sleep_until(minute)
+                self._start_due(minute, worker)
+        finally:
+            await self._finish()
+            worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _sleep_until(self, time: datetime) -> None:
+        while (left := (time - self._clock.now()).total_seconds()) > 0:
+            await self._sleep(left)
+
+    def _start_due(self, minute: datetime, worker: ThreadPoolExecutor) -> None:
+        for schedule in self._schedules:
+            if _is_due(schedule, minute):
+                self._start(schedule, minute, worker)
+
+    def _start(self, schedule: Schedule, minute: datetime, worker: ThreadPoolExecutor) -> None:
+        if schedule.job in self._running:
+            logger.warning("job still runs, this time is skipped", extra={"job": schedule.job})
+            return
+        task = asyncio.create_task(self._invoke(schedule, minute, worker), name=f"schedule {schedule.job}")
+        self._running[schedule.job] = task
+        task.add_done_callback(lambda _: self._running.pop(schedule.job))
+
+    async def _invoke(self, schedule: Schedule, minute: datetime, worker: ThreadPoolExecutor) -> None:
+        event = {"job": schedule.job, "time": rfc3339(minute)}
+        handler, function = self._handlers[schedule.function], function_named(schedule.function)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(worker, lambda: handler(event, context_of(function)))
+        except Exception:
+            # The next time comes whatever happened to this one.
+            logger.exception("job failed", extra=event)
+
+    async def _finish(self) -> None:
+        running = list(self._running.values())
+        if running:
+            _, unfinished = await asyncio.wait(running, timeout=STOP_SECONDS_MAX)
+            for task in unfinished:
+                task.cancel()
+
+
+def _next_minute(now: datetime) -> datetime:
+    return now - (now - EPOCH) % _MINUTE + _MINUTE
+
+
+def _is_due(schedule: Schedule, minute: datetime) -> bool:
+    return (minute - EPOCH) // _MINUTE % schedule.every_minutes == 0
