@@ -120,8 +120,10 @@ async def test_stopping_says_goodbye_to_its_clients() -> None:
 async def test_a_port_in_use_is_an_error_and_leaves_nothing_running() -> None:
     async with simulator(FakeClock(NOW)) as server:
         port = int(server.url.rpartition(":")[2])
+        running = asyncio.all_tasks()
         with pytest.raises(OSError, match="address already in use"):
             await Simulator(coinbase_simulator(TAPE, FakeClock(NOW)), port=port).start()
+        assert asyncio.all_tasks() == running
 
 
 async def get(client: httpx.AsyncClient, request: Request) -> bytes:

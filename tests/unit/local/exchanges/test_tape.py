@@ -47,6 +47,15 @@ def test_the_look_up_by_id_agrees_with_the_look_up_by_time(symbol: str, moment: 
     assert newest.time_ns < nanoseconds(moment) <= following.time_ns
 
 
+def test_a_span_holds_the_trades_of_its_start_and_none_of_its_end() -> None:
+    trades = TAPE.trades("ETH-BTC", since(NOW, hours=1))
+    start, end = utc(trades[2].time_ns), utc(trades[9].time_ns)
+    inside = [trade for trade in trades if start <= utc(trade.time_ns) < end]
+    assert TAPE.trades("ETH-BTC", Span(start, end)) == inside
+    assert trades[2] in inside
+    assert trades[9] not in inside
+
+
 @given(SYMBOL, st.integers(1, 10**7), st.integers(0, 1500), st.integers(0, 1500))
 @settings(max_examples=30)
 def test_a_range_of_ids_is_the_same_in_one_piece_and_in_two(symbol: str, first: int, one: int, two: int) -> None:
