@@ -1,0 +1,149 @@
+"""The page on a real server: the files of dashboard/, the feed's own gateway and hub, and an invented market behind /v1."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from feed.gateway import gateway
+from feed.hub import Hub
+from marketdata.clock import SystemClock
+from marketdata.compute.bars import Change
+from marketdata.errors import MarketDataError
+from marketdata.jobs.known_instruments import KnownInstruments
+from marketdata.jobs.live_documents import candle_document, status_document
+from marketdata.jobs.query_candles import query_candles
+from marketdata.jobs.report_status import list_instruments, report_status
+from marketdata.model.candle import Candle
+from marketdata.model.timeframe import M1
+from marketdata.serve.cursor import Cursors
+from marketdata.serve.params import candle_query
+from marketdata.serve.problems import problem_of
+from marketdata.store.store import FeedStatus
+from tests.browser import market
+
+DASHBOARD = Path(__file__).parents[2] / "dashboard"
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Exhibit:
+    """The market on show, and what a test may do to it."""
+
+    def __init__(self) -> None:
+        self.open_time = M1.floor(datetime.now(UTC))
+        self.store = market.stocked(self.open_time)
+        self.hub = Hub("exhibit")
+        self.address = ""
+        self.streams_opened = 0
+        self._simulated = {market.SIMULATED.exchange}
+        self._streams: set[asyncio.Transport] = set()
+        self._clock = SystemClock()
+        self.feed = FeedStatus(
+            exchange=market.SIMULATED.exchange,
+            feed_id="exhibit",
+            state="live",
+            started_at=self._clock.now(),
+            updated_at=self._clock.now(),
+            last_message_at=self._clock.now(),
+            symbols=2,
+        )
+        self.store.put_feed_status(self.feed)
+
+    def last(self, symbol: str = "BTC-USD") -> Candle:
+        """The newest 1m candle in the store."""
+        instrument = next(known for known in self.store.instruments() if known.symbol == symbol)
+        return self.store.candles(instrument, M1, start=None, end=None, limit=1, newest_first=True)[0]
+
+    def publish(self, candle: Candle, *, closed: bool = False, revised: bool = False) -> None:
+        """Tell every client of `candle`; a closed one is in the store by then."""
+        if closed:
+            self.store.put_candles([candle])
+        document = candle_document(
+            Change(candle, closed=closed, revised=revised), simulated=candle.exchange in self._simulated
+        )
+        key = None if closed else f"{candle.exchange}:{candle.symbol}:{candle.open_time}"
+        self.hub.publish(
+            "revise" if revised else "candle", candle.exchange, candle.symbol, document, conflation_key=key
+        )
+
+    def say(self, state: str) -> None:
+        """Let the feed say how it is, as it does every few seconds."""
+        now = self._clock.now()
+        self.feed = replace(self.feed, state=state, updated_at=now, last_message_at=now)
+        self.store.put_feed_status(self.feed)
+        self.hub.publish("status", self.feed.exchange, "", status_document(self.feed))
+
+    def drop_streams(self) -> None:
+        """Cut every stream off, as a network does."""
+        for transport in self._streams:
+            transport.abort()
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator["Exhibit"]:
+        """Serve on a free port."""
+        app = gateway(self.hub, lambda: {"state": self.feed.state})
+        app.middlewares.append(self._count_streams)
+        self._add_questions(app)
+        app.router.add_get("/", self._index)
+        app.router.add_static("/", DASHBOARD)
+        runner = web.AppRunner(app, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+            yield self
+        finally:
+            await runner.cleanup()
+
+    def _add_questions(self, app: web.Application) -> None:
+        instruments = KnownInstruments(self.store, self._clock)
+        cursors = Cursors("exhibit")
+
+        async def candles(request: web.Request) -> web.Response:
+            try:
+                query = candle_query(request.query)
+                return _json(query_candles(self.store, instruments, cursors, self._clock, query))
+            except MarketDataError as error:
+                problem = problem_of(error)
+                return _json(problem.document(request.path, "exhibit"), problem.status)
+
+        async def all_instruments(_: web.Request) -> web.Response:
+            return _json(list_instruments(instruments.all()))
+
+        async def status(_: web.Request) -> web.Response:
+            return _json(report_status(self.store, self._clock.now()))
+
+        app.router.add_get("/v1/candles", candles)
+        app.router.add_get("/v1/instruments", all_instruments)
+        app.router.add_get("/v1/status", status)
+
+    @staticmethod
+    async def _index(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(DASHBOARD / "index.html")
+
+    @property
+    def _count_streams(self) -> Callable[[web.Request, Answer], Awaitable[web.StreamResponse]]:
+        @web.middleware
+        async def count(request: web.Request, handler: Answer) -> web.StreamResponse:
+            if request.path != "/stream":
+                return await handler(request)
+            assert request.transport is not None
+            self._streams.add(request.transport)
+            self.streams_opened += 1
+            try:
+                return await handler(request)
+            finally:
+                self._streams = {transport for transport in self._streams if not transport.is_closing()}
+
+        return count
+
+
+def _json(body: str | bytes, status: int = 200) -> web.Response:
+    text = body if isinstance(body, str) else body.decode()
+    assert msgspec.json.decode(text) is not None
+    return web.Response(text=text, status=status, content_type="application/json")
