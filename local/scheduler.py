@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
 
 from marketdata.clock import Clock, SystemClock
 from marketdata.model.times import EPOCH, rfc3339
@@ -25,70 +26,74 @@ Sleep = Callable[[float], Awaitable[object]]
 
 
 class Scheduler:
-    """Runs until cancelled; `handlers` by function name replaces the real ones."""
+    """Runs from `start` to `stop`; `handlers` by function name replaces the real ones."""
 
     def __init__(
         self,
+        clock: Clock | None = None,
         *,
         schedules: Sequence[Schedule] = SCHEDULES,
         handlers: Mapping[str, Handler] | None = None,
-        clock: Clock | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self._clock = clock or SystemClock()
         self._schedules = schedules
         self._handlers = handlers or {
             schedule.function: load_handler(function_named(schedule.function)) for schedule in schedules
         }
-        self._clock = clock or SystemClock()
         self._sleep = sleep
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="schedule")
+        self._loop: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Run what is due at each minute. When cancelled, give running jobs a few seconds to end."""
-        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="schedule")
-        try:
-            while True:
-                # Counted from now and not from the minute before: a machine that slept runs what is due now, once.
-                minute = _next_minute(self._clock.now())
-                await self._sleep_until(minute)
-                self._start_due(minute, worker)
-        finally:
-            await self._finish()
-            worker.shutdown(wait=False, cancel_futures=True)
+    def start(self) -> None:
+        """Begin with the next minute, on the running event loop."""
+        assert self._loop is None, "started before"
+        self._loop = asyncio.create_task(self._run(), name="scheduler")
+
+    async def stop(self) -> None:
+        """Start nothing more, and give the job that runs a few seconds to end."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.wait([self._loop])
+        if self._running:
+            _, unfinished = await asyncio.wait(list(self._running.values()), timeout=STOP_SECONDS_MAX)
+            for task in unfinished:
+                task.cancel()
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self) -> None:
+        while True:
+            # Counted from now and not from the minute before: a machine that slept runs what is due now, once.
+            minute = _next_minute(self._clock.now())
+            await self._sleep_until(minute)
+            for schedule in self._schedules:
+                if _is_due(schedule, minute):
+                    self._begin(schedule, minute)
 
     async def _sleep_until(self, time: datetime) -> None:
         while (left := (time - self._clock.now()).total_seconds()) > 0:
             await self._sleep(left)
 
-    def _start_due(self, minute: datetime, worker: ThreadPoolExecutor) -> None:
-        for schedule in self._schedules:
-            if _is_due(schedule, minute):
-                self._start(schedule, minute, worker)
-
-    def _start(self, schedule: Schedule, minute: datetime, worker: ThreadPoolExecutor) -> None:
+    def _begin(self, schedule: Schedule, minute: datetime) -> None:
         if schedule.job in self._running:
             logger.warning("job still runs, this time is skipped", extra={"job": schedule.job})
             return
-        task = asyncio.create_task(self._invoke(schedule, minute, worker), name=f"schedule {schedule.job}")
+        task = asyncio.create_task(self._invoke(schedule, minute), name=f"schedule {schedule.job}")
         self._running[schedule.job] = task
         task.add_done_callback(lambda _: self._running.pop(schedule.job))
 
-    async def _invoke(self, schedule: Schedule, minute: datetime, worker: ThreadPoolExecutor) -> None:
+    async def _invoke(self, schedule: Schedule, minute: datetime) -> None:
         event = {"job": schedule.job, "time": rfc3339(minute)}
-        handler, function = self._handlers[schedule.function], function_named(schedule.function)
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(worker, lambda: handler(event, context_of(function)))
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._call, schedule, event)
         except Exception:
             # The next time comes whatever happened to this one.
             logger.exception("job failed", extra=event)
 
-    async def _finish(self) -> None:
-        running = list(self._running.values())
-        if running:
-            _, unfinished = await asyncio.wait(running, timeout=STOP_SECONDS_MAX)
-            for task in unfinished:
-                task.cancel()
+    def _call(self, schedule: Schedule, event: dict[str, Any]) -> None:
+        """Invoke the handler; on the worker thread, where its time begins."""
+        self._handlers[schedule.function](event, context_of(function_named(schedule.function)))
 
 
 def _next_minute(now: datetime) -> datetime:

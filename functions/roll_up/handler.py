@@ -6,7 +6,7 @@ Answer: {"status": "success", "job": "roll_up", "result": {"entries": 12, "round
 """
 
 from datetime import timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from marketdata import wiring
@@ -14,6 +14,7 @@ from marketdata.clock import Clock, SystemClock
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler, logger, watched
 from marketdata.store.store import Store
+from marketdata.wiring import Settings
 
 JOB = "roll_up"
 # A round that has begun when the deadline comes must end before Lambda cuts it off.
@@ -32,12 +33,12 @@ def application(store: Store, clock: Clock) -> Handler:
     return answer
 
 
-@cache
-def _application() -> Handler:
-    return application(wiring.store_from(wiring.settings()), SystemClock())
+@lru_cache(maxsize=1)
+def _application(settings: Settings) -> Handler:
+    return application(wiring.store_from(settings), SystemClock())
 
 
 @watched(JOB)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's entry point. Raises: whatever stopped the job, for the schedule to try again."""
-    return _application()(event, context)
+    return _application(wiring.settings())(event, context)

@@ -1,11 +1,11 @@
 """What every function behind API Gateway shares: faults become problem documents, answers carry the request's id.
 
-A function gives its routes; `entry_point` composes it once, on its first event. Beside `observe`, the only module below
+A function gives its routes; `entry_point` composes it on its first event. Beside `observe`, the only module below
 the roof that knows Powertools: without it, each function would repeat this page.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
@@ -52,20 +52,20 @@ def application(
 
 
 def entry_point(function: str, compose: Callable[[Store, Settings, Clock], Handler]) -> Handler:
-    """Lambda's handler of `function`: composed from the environment on its first event, and watched.
+    """Lambda's handler of `function`: composed from the environment and watched.
 
     While a setting is missing it answers so, instead of failing to start.
     """
 
-    @cache
-    def composed() -> Handler:
-        settings = wiring.settings()
+    # By settings, because a process that is not Lambda's may change its environment between two events.
+    @lru_cache(maxsize=1)
+    def composed(settings: Settings) -> Handler:
         return compose(wiring.store_from(settings), settings, SystemClock())
 
     @watched(function)
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
-            ready = composed()
+            ready = composed(wiring.settings())
         except SettingsInvalid as error:
             return problem_answer(event, _reported(error))
         return ready(event, context)

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from marketdata.errors import SettingsInvalid
 from marketdata.exchanges import coinbase
+from marketdata.exchanges.registry import SIMULATED_SUFFIX
 from marketdata.store.store import Store
 
 
@@ -90,7 +91,7 @@ def store_from(settings: Settings) -> Store:
 
 def ids_contiguous(exchange: str) -> bool:
     """Whether trade ids of that exchange count up by one; a simulated one keeps the promises of the real one."""
-    return exchange.removesuffix("-simulated") == coinbase.NAME and coinbase.CoinbaseExchange.ids_contiguous
+    return exchange.removesuffix(SIMULATED_SUFFIX) == coinbase.NAME and coinbase.CoinbaseExchange.ids_contiguous
 
 
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from marketdata.model.times import EPOCH, NANOSECONDS_A_SECOND, nanoseconds
 FORMS = "RFC 3339 (2026-08-09T21:05:00Z), a date (2026-08-09), or s, ms, us or ns since 1970"
 
 _NS_MAX = nanoseconds(datetime(9999, 12, 31, tzinfo=UTC))
-_INTEGER = re.compile(r"-?\d{1,20}", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,24}", re.ASCII)
 _WRITTEN = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,30}))?)?(?:([Zz])|([+\- ])(\d\d):?(\d\d))?)?",
     re.ASCII,
