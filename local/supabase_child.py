@@ -48,6 +48,11 @@ class Child:
         """The server's process id."""
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll()
+
     def wait_until(self, ready: Callable[[], bool], seconds_max: float) -> None:
         """Return when `ready()`. Raises: LocalSupabaseError if the child exits or the time is up before."""
         deadline = time.monotonic() + seconds_max

@@ -14,10 +14,9 @@ SIMULATED_SUFFIX = "-simulated"
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """How one exchange is read: `feeds` by name (the first is the default), and `recording` for captured frames."""
+    """How one exchange is read: live `feeds` by name, made of (url, name), and `recording` for captured frames."""
 
-    feeds: Mapping[str, Callable[[str, str], LiveTrades]]
-    urls: Mapping[str, str]
+    feeds: Mapping[str, Callable[..., LiveTrades]]
     recording: Callable[[str], FrameDecoder]
 
 
@@ -25,10 +24,6 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
     {
         "coinbase": Adapter(
             feeds={"exchange": CoinbaseExchange, "advanced": CoinbaseAdvanced},
-            urls={
-                "exchange": "wss://ws-feed.exchange.coinbase.com",
-                "advanced": "wss://advanced-trade-ws.coinbase.com",
-            },
             recording=CoinbaseRecording,
         )
     }
@@ -44,9 +39,10 @@ def adapter_for(exchange: str) -> Adapter:
 
 
 def live_trades(exchange: str, feed: str, url: str | None = None) -> LiveTrades:
-    """The live stream of an exchange. Raises: RequestInvalid naming the feeds there are."""
+    """The live stream of an exchange, at `url` or its public address. Raises: RequestInvalid listing the feeds."""
     adapter = adapter_for(exchange)
     if feed not in adapter.feeds:
         choices = tuple(adapter.feeds)
         raise RequestInvalid("feed", f"{exchange} has no feed {feed!r}; it has {', '.join(choices)}", choices)
-    return adapter.feeds[feed](url or adapter.urls[feed], exchange)
+    make = adapter.feeds[feed]
+    return make(name=exchange) if url is None else make(url, exchange)

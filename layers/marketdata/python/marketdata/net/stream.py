@@ -158,7 +158,7 @@ class Stream:
                 self._touch()
                 await self._converse(connection, handle)
         except (OSError, WebSocketException, InvalidHandshake, InvalidURI, TimeoutError, EOFError) as error:
-            return _reason(error)
+            return self._reason(error)
         return "the connection ended"
 
     async def _converse(self, connection: Connection, handle: Handler) -> None:
@@ -273,6 +273,11 @@ class Stream:
     def _touch(self) -> None:
         self._heard = asyncio.get_running_loop().time()
 
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    def _reason(self, error: Exception) -> str:
+        """What a person reads: who could not be reached or who stopped talking, and why."""
+        if isinstance(error, Silence):
+            return str(error)
+        if isinstance(error, WebSocketException) and not isinstance(error, InvalidHandshake | InvalidURI):
+            return f"connection lost: {error}"
+        why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        return f"cannot reach {self.exchange.url()}: {why}"

