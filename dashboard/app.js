@@ -26,8 +26,8 @@ const DECIMALS_MAX = 10;
 const byId = (id) => document.getElementById(id);
 
 const view = { instruments: [], instrument: null, timeframe: '1m', places: 2, selected: null, isTable: false, day: null };
-const feed = { status: null, heardAt: null, isConnected: false };
-const pending = { changed: new Set(), flashes: new Set(), all: false, isScheduled: false };
+const feed = { status: null, heardAt: null, isConnected: false, said: null };
+const pending = { changed: new Set(), flashes: new Set(), isScheduled: false };
 let market = null;
 
 const chart = new CandleChart(byId('chart'), {
@@ -77,7 +77,7 @@ function open(instrument) {
   const isOtherExchange = view.instrument?.exchange !== instrument.exchange;
   market?.close();
   Object.assign(view, { instrument, day: null, selected: null });
-  if (isOtherExchange) Object.assign(feed, { status: null, heardAt: null });
+  if (isOtherExchange) Object.assign(feed, { status: null, heardAt: null, said: null });
   market = new Market(instrument, {
     loading: () => say('Loading candles'),
     loaded: () => drawAll({ keepView: false }),
@@ -123,7 +123,6 @@ function moveSymbol(step) {
 
 function drawAll({ keepView }) {
   const { candles } = market.history;
-  Object.assign(pending, { all: false });
   pending.changed.clear();
   view.places = Math.min(DECIMALS_MAX, candles.slice(-200).reduce((most, candle) => Math.max(most, decimals(candle.text.close)), 2));
   chart.show(candles, view.timeframe, view.places, { keepView });
@@ -163,7 +162,7 @@ function showAll() {
   const { candles } = market.history;
   const last = candles[candles.length - 1];
   showPrice(last, view.places, view.instrument.symbol);
-  showDay(view.day, last, view.places);
+  showDay(view.day, last, view.places, view.instrument.base);
   showLegend();
   showCondition(candles, market.gaps, last !== undefined && last.time + secondsOf(view.timeframe) > now());
   if (view.isTable) showTable(byId('table'), { symbol: view.instrument.symbol, timeframe: view.timeframe, candles, places: view.places });
@@ -199,9 +198,18 @@ function showSimulated() {
 
 /** Once a second: what changes by time alone. */
 function tick() {
-  showFeed(feedState({ ...feed, now: now() }), feed.status?.detail);
+  const { state, age } = feedState({ ...feed, now: now() });
+  showFeed({ state, age }, feed.status?.detail);
+  sayFeed(state);
   if (view.instrument === null) return;
   showCountdown(bucketOf(now(), view.timeframe) + secondsOf(view.timeframe) - now());
+}
+
+/** Say aloud when the feed stops being live, and when it is again; not its every reconnect, and never its age. */
+function sayFeed(state) {
+  if (state === 'connecting' || state === feed.said) return;
+  if (feed.said !== null) announce(`Feed: ${state}`);
+  feed.said = state;
 }
 
 async function askStatus() {
@@ -244,9 +252,12 @@ function showTimeframes() {
 }
 
 function fillSymbols() {
-  const isSeveral = new Set(view.instruments.map(({ exchange }) => exchange)).size > 1;
-  const name = ({ symbol, exchange }) => (isSeveral ? `${symbol}  ·  ${exchange}` : symbol);
-  byId('symbol').replaceChildren(...view.instruments.map((instrument, index) => new Option(name(instrument), String(index))));
+  const groups = new Map();
+  for (const [index, { exchange, symbol }] of view.instruments.entries()) {
+    if (!groups.has(exchange)) groups.set(exchange, Object.assign(document.createElement('optgroup'), { label: exchange }));
+    groups.get(exchange).append(new Option(symbol, String(index)));
+  }
+  byId('symbol').replaceChildren(...groups.values());
   byId('symbol').disabled = false;
 }
 

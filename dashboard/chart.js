@@ -11,6 +11,7 @@ import {
 } from './vendor/lightweight-charts-5.2.1.mjs';
 import { Bands } from './bands.js';
 import { movingAverage } from './candles.js';
+import { grouped } from './decimal.js';
 import { secondsOf } from './timeframes.js';
 import * as times from './times.js';
 
@@ -35,6 +36,7 @@ export class CandleChart {
     const [main, below] = this.chart.panes();
     main.setStretchFactor(5);
     below.setStretchFactor(1);
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.22, bottom: 0 } });
     this.bands = new Bands();
     main.attachPrimitive(this.bands);
     this.watermark = createTextWatermark(main, { visible: false });
@@ -75,7 +77,8 @@ export class CandleChart {
     this.candles = candles;
     this.timeframe = timeframe;
     this.chart.applyOptions({ timeScale: { timeVisible: secondsOf(timeframe) < 86_400 } });
-    this.series.applyOptions({ priceFormat: { type: 'price', precision: decimals, minMove: 10 ** -decimals } });
+    const formatter = (price) => grouped(price.toFixed(decimals));
+    this.series.applyOptions({ priceFormat: { type: 'custom', formatter, minMove: 10 ** -decimals } });
     this.draw();
     if (view) this.chart.timeScale().setVisibleRange(view);
     else this.showNewest();
@@ -109,7 +112,7 @@ export class CandleChart {
   showNewest() {
     const bars = this.bars.length;
     const width = this.element.clientWidth;
-    const inView = Math.min(BARS_IN_VIEW, Math.max(40, Math.floor(width / 8)));
+    const inView = Math.min(BARS_IN_VIEW, Math.max(40, Math.min(bars, Math.floor(width / 8))));
     this.chart.timeScale().setVisibleLogicalRange({ from: bars - inView, to: bars + Math.max(2, inView / 24) });
   }
 
@@ -173,7 +176,7 @@ export class CandleChart {
   }
 
   point(index) {
-    return averagePoint(this.candles[index].time, this.averages[index], this.averages[index - 1]);
+    return averagePoint(this.candles[index].time, this.averages[index], this.averages[index + 1]);
   }
 
   column(candle) {
@@ -185,10 +188,10 @@ export class CandleChart {
   }
 }
 
-/** The library joins a line over points without a value; a segment without colour is the way to break it. */
-function averagePoint(time, value, before) {
+/** The library joins a line over points without a value: a last point without colour breaks it. */
+function averagePoint(time, value, next) {
   if (value === null) return { time };
-  return before === null || before === undefined ? { time, value, color: 'transparent' } : { time, value };
+  return next === null ? { time, value, color: 'transparent' } : { time, value };
 }
 
 const FONT = 'Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';

@@ -30,9 +30,9 @@ export function quantity(number) {
   return number.toLocaleString('en-US', { maximumFractionDigits: places });
 }
 
-/** A large quantity in short: 12.4 K, 3.1 M. */
+/** A large quantity in short: 12.4K, 3.1M. */
 export function short(number) {
-  return number < 10_000 ? quantity(number) : number.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 2 });
+  return number < 10_000 ? quantity(number) : number.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 1 });
 }
 
 /** A ratio as signed per cent with its direction as a shape: "▲ 1.23 %". */

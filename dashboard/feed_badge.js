@@ -13,7 +13,7 @@ const SENTENCES = {
 
 const byId = (id) => document.getElementById(id);
 
-/** Show `{state, age}`; a change of state is said aloud, an age never. */
+/** Show `{state, age}`. */
 export function showFeed({ state, age }, detail) {
   const badge = byId('feed');
   if (badge.dataset.state !== state) {

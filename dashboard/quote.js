@@ -18,12 +18,15 @@ export function showPrice(candle, places, symbol) {
   document.title = candle ? `${text} ${symbol} · Market Data Engine` : 'Market Data Engine';
 }
 
-/** Show the last day; `day` is null while nothing is known of it. */
-export function showDay(day, candle, places) {
+/** Show the last day; `day` is null while nothing is known of it. `base` is what volumes are counted in. */
+export function showDay(day, candle, places, base) {
   const moved = byId('change');
-  byId('day-high').textContent = day ? price(Number(day.high) >= (candle?.high ?? 0) ? day.high : candle.text.high, places) : '–';
-  byId('day-low').textContent = day ? price(Number(day.low) <= (candle?.low ?? Infinity) ? day.low : candle.text.low, places) : '–';
-  byId('day-volume').textContent = day ? short(day.volume) : '–';
+  // The newest price may have gone beyond what the day was when it was asked for.
+  const isHigher = day && candle?.close > Number(day.high);
+  const isLower = day && candle?.close < Number(day.low);
+  byId('day-high').textContent = day ? price(isHigher ? candle.text.close : day.high, places) : '–';
+  byId('day-low').textContent = day ? price(isLower ? candle.text.close : day.low, places) : '–';
+  byId('day-volume').textContent = day ? `${short(day.volume)} ${base}` : '–';
   const ratio = day && candle ? candle.close / day.open - 1 : null;
   moved.textContent = ratio === null ? '\u00a0' : `${change(ratio)} ${day.isWhole ? 'in 24 h' : `since ${clock(day.since)}`}`;
   moved.dataset.move = ratio === null || Math.abs(ratio) < 0.00005 ? '' : ratio > 0 ? 'up' : 'down';

@@ -6,11 +6,13 @@ It knows nothing of exchanges or candles; the hub is made and filled by the feed
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from uuid import uuid4
 
 import msgspec
 from aiohttp import web
 from marketdata.errors import RequestInvalid
 from marketdata.serve import sse
+from marketdata.serve.problems import CONTENT_TYPE, RETRY_SECONDS, Problem, problem_of
 
 from feed.hub import KINDS, Hub, HubUnavailable
 from feed.subscription import Subscription
@@ -66,9 +68,9 @@ def gateway(
             wanted = parse_stream_request(request.query, request.headers)
             subscription = hub.subscribe(wanted.exchange, wanted.symbols, wanted.kinds, wanted.last_event_id)
         except RequestInvalid as error:
-            return _invalid(error)
+            return _answer(problem_of(error), request)
         except HubUnavailable as error:
-            return _unavailable(error)
+            return _answer(_unavailable(error), request)
         try:
             return await _write_stream(request, _chunks(subscription, comment_seconds), write_seconds_max)
         finally:
@@ -166,20 +168,14 @@ async def _preflight(_: web.Request) -> web.Response:
     return web.Response(status=204, headers=_CORS)
 
 
-def _invalid(error: RequestInvalid) -> web.Response:
-    problem: dict[str, object] = {"type": "/problems/request-invalid", "title": "The request cannot be served"}
-    problem |= {"status": 400, "detail": str(error), "errors": [{"field": error.field, "reason": error.reason}]}
-    return _problem(problem, 400, {})
+def _answer(problem: Problem, request: web.Request) -> web.Response:
+    """A problem as RFC 9457 has it."""
+    request_id = request.headers.get("X-Request-Id", "")[:_NAME_CHARACTERS_MAX] or uuid4().hex
+    headers = {"Cache-Control": "no-store", **_CORS, **problem.headers}
+    body = problem.document(request.path, request_id).encode()
+    return web.Response(body=body, status=problem.status, content_type=CONTENT_TYPE, headers=headers)
 
 
-def _unavailable(error: HubUnavailable) -> web.Response:
-    problem: dict[str, object] = {"type": "/problems/unavailable", "title": "No more streams now"}
-    problem |= {"status": 503, "detail": str(error)}
-    return _problem(problem, 503, {"Retry-After": "5"})
-
-
-def _problem(problem: Mapping[str, object], status: int, headers: Mapping[str, str]) -> web.Response:
-    """An answer by RFC 9457."""
-    headers = {"Cache-Control": "no-store", **_CORS, **headers}
-    body = msgspec.json.encode(problem)
-    return web.Response(body=body, status=status, content_type="application/problem+json", headers=headers)
+def _unavailable(error: HubUnavailable) -> Problem:
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return Problem(503, "stream-unavailable", "No more streams now", str(error), headers=headers)

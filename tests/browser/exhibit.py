@@ -1,4 +1,4 @@
-"""The page on a real server: the files of dashboard/, the feed's own gateway and hub, and an invented market behind /v1."""
+"""The page on a real server: dashboard/, the feed's own gateway and hub, and an invented market behind /v1."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,14 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 from aiohttp import web
-
-from feed.gateway import gateway
-from feed.hub import Hub
+from aiohttp.typedefs import Middleware
 from marketdata.clock import SystemClock
 from marketdata.compute.bars import Change
-from marketdata.errors import MarketDataError
+from marketdata.errors import MarketDataError, StoreError
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.live_documents import candle_document, status_document
 from marketdata.jobs.query_candles import query_candles
@@ -23,8 +20,11 @@ from marketdata.model.candle import Candle
 from marketdata.model.timeframe import M1
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.params import candle_query
-from marketdata.serve.problems import problem_of
+from marketdata.serve.problems import CONTENT_TYPE, problem_of
 from marketdata.store.store import FeedStatus
+
+from feed.gateway import gateway
+from feed.hub import Hub
 from tests.browser import market
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
@@ -39,7 +39,9 @@ class Exhibit:
         self.store = market.stocked(self.open_time)
         self.hub = Hub("exhibit")
         self.address = ""
-        self.streams_opened = 0
+        self._port = 0
+        self.failing = False
+        self.resumed_from: list[str | None] = []
         self._simulated = {market.SIMULATED.exchange}
         self._streams: set[asyncio.Transport] = set()
         self._clock = SystemClock()
@@ -83,67 +85,68 @@ class Exhibit:
         for transport in self._streams:
             transport.abort()
 
+    async def restart(self) -> None:
+        """Go down and come back at the same address, with a stream that begins anew."""
+        await self._runner.cleanup()
+        self.hub = Hub("another")
+        await self._start()
+
     @asynccontextmanager
     async def served(self) -> AsyncIterator["Exhibit"]:
         """Serve on a free port."""
+        await self._start()
+        try:
+            yield self
+        finally:
+            await self._runner.cleanup()
+
+    async def _start(self) -> None:
         app = gateway(self.hub, lambda: {"state": self.feed.state})
-        app.middlewares.append(self._count_streams)
+        app.middlewares.append(self._watch_streams)
         self._add_questions(app)
         app.router.add_get("/", self._index)
         app.router.add_static("/", DASHBOARD)
-        runner = web.AppRunner(app, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            self.address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-            yield self
-        finally:
-            await runner.cleanup()
+        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+        self.address = f"http://127.0.0.1:{self._port}/"
 
     def _add_questions(self, app: web.Application) -> None:
         instruments = KnownInstruments(self.store, self._clock)
         cursors = Cursors("exhibit")
 
-        async def candles(request: web.Request) -> web.Response:
+        def candles(request: web.Request) -> str:
+            return query_candles(self.store, instruments, cursors, self._clock, candle_query(request.query))
+
+        app.router.add_get("/v1/candles", self._answer(candles))
+        app.router.add_get("/v1/instruments", self._answer(lambda _: list_instruments(instruments.all())))
+        app.router.add_get("/v1/status", self._answer(lambda _: report_status(self.store, self._clock.now())))
+
+    def _answer(self, question: Callable[[web.Request], str]) -> Answer:
+        async def answer(request: web.Request) -> web.Response:
             try:
-                query = candle_query(request.query)
-                return _json(query_candles(self.store, instruments, cursors, self._clock, query))
+                if self.failing:
+                    raise StoreError("candles", "this store fails because a test wants it to")
+                return web.Response(text=question(request), content_type="application/json")
             except MarketDataError as error:
                 problem = problem_of(error)
-                return _json(problem.document(request.path, "exhibit"), problem.status)
+                body = problem.document(request.path, "exhibit")
+                return web.Response(text=body, status=problem.status, content_type=CONTENT_TYPE)
 
-        async def all_instruments(_: web.Request) -> web.Response:
-            return _json(list_instruments(instruments.all()))
-
-        async def status(_: web.Request) -> web.Response:
-            return _json(report_status(self.store, self._clock.now()))
-
-        app.router.add_get("/v1/candles", candles)
-        app.router.add_get("/v1/instruments", all_instruments)
-        app.router.add_get("/v1/status", status)
+        return answer
 
     @staticmethod
     async def _index(_: web.Request) -> web.FileResponse:
         return web.FileResponse(DASHBOARD / "index.html")
 
     @property
-    def _count_streams(self) -> Callable[[web.Request, Answer], Awaitable[web.StreamResponse]]:
+    def _watch_streams(self) -> Middleware:
         @web.middleware
-        async def count(request: web.Request, handler: Answer) -> web.StreamResponse:
-            if request.path != "/stream":
-                return await handler(request)
-            assert request.transport is not None
-            self._streams.add(request.transport)
-            self.streams_opened += 1
-            try:
-                return await handler(request)
-            finally:
-                self._streams = {transport for transport in self._streams if not transport.is_closing()}
+        async def watch(request: web.Request, handler: Answer) -> web.StreamResponse:
+            if request.path == "/stream" and request.transport is not None:
+                self._streams = {*(one for one in self._streams if not one.is_closing()), request.transport}
+                self.resumed_from.append(request.headers.get("Last-Event-ID"))
+            return await handler(request)
 
-        return count
-
-
-def _json(body: str | bytes, status: int = 200) -> web.Response:
-    text = body if isinstance(body, str) else body.decode()
-    assert msgspec.json.decode(text) is not None
-    return web.Response(text=text, status=status, content_type="application/json")
+        return watch

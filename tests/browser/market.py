@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -71,9 +72,7 @@ def first_of(instrument: Instrument, open_time: datetime, price: str) -> Candle:
 def _with_holes(candles: Sequence[Candle]) -> list[Candle]:
     count = len(candles)
     ago = {id(candle): count - 1 - index for index, candle in enumerate(candles)}
-    return [
-        candle for candle in candles if not any(start <= ago[id(candle)] - 1 < end for start, end in (HOLE, EMPTY))
-    ]
+    return [candle for candle in candles if not any(start <= ago[id(candle)] - 1 < end for start, end in (HOLE, EMPTY))]
 
 
 def _candle(
@@ -100,6 +99,4 @@ def _candle(
 
 
 def _with_trades(candle: Candle, trades: int) -> Candle:
-    from dataclasses import replace
-
     return replace(candle, trades=trades)
