@@ -38,7 +38,7 @@ class MemoryStore:
         self._histories: defaultdict[Key, History] = defaultdict(History)
         self._trades: defaultdict[Key, SortedMap[Trade]] = defaultdict(SortedMap)
         # Time that changed since the last drain, one entry per instrument and day, so that it cannot outgrow the data.
-        self._queue: dict[tuple[Key, datetime], Spans] = {}
+        self._queue: defaultdict[tuple[Key, datetime], set[Span]] = defaultdict(set)
         self._feeds: dict[tuple[str, str], FeedStatus] = {}
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
@@ -148,8 +148,7 @@ class MemoryStore:
 
     def _enqueue(self, key: Key, changed: Spans) -> None:
         for part in _by_day(changed):
-            entry = (key, _DAY.floor(part.start))
-            self._queue[entry] = union(self._queue.get(entry, ()), [part])
+            self._queue[key, _DAY.floor(part.start)].add(part)
 
 
 def _by_day(spans: Iterable[Span]) -> Iterable[Span]:

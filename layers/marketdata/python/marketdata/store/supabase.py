@@ -35,8 +35,8 @@ ATTEMPTS_MAX = 3
 
 # SQLSTATE check_violation: what Postgres says of a row that no partition takes.
 _NO_PARTITION = "23514"
-# Twenty years, the most that one span may be, in parts of 400 days; and one call to hear that nothing is left.
-_ENSURE_CALLS_MAX = 21
+# Twenty years, the most that one span may be, by a hundred days a call, and some to hear that nothing is left.
+_ENSURE_CALLS_MAX = 80
 _MICROSECOND = timedelta(microseconds=1)
 
 Key = tuple[str, str]
