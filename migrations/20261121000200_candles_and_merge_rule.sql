@@ -1,8 +1,8 @@
 -- Candles, the physics they obey, and the one rule by which reports of the same bucket merge.
 
--- One bucket of one instrument. Prices in quote currency, volume in base currency; numerics carry no precision, because a
--- fixed one rounds cheap coins to nothing. Fixed-width columns first: no alignment holes.
--- A writer sends every column but `revision`: in an upsert, a column left out keeps the value of the row already there.
+-- One bucket of one instrument. Prices in quote currency, volume in base currency; numerics carry no precision, because
+-- a fixed one rounds cheap coins to nothing. Fixed-width columns first: no alignment holes. A writer sends every column
+-- but `revision`: in an upsert, a column left out keeps the value of the row already there.
 create table public.candles (
   instrument_id    smallint not null,
   timeframe        smallint not null,
@@ -76,10 +76,10 @@ create trigger first_revision
   when (new.revision is distinct from 1)
   execute function internal.first_revision();
 
--- The merge rule, for every writer. The higher (source, observed_at) wins whole. Equal ones join field by field; a report
--- wins over a rolled up row. A rolled up row replaces a rolled up row: the single drainer computed it anew. A row that
--- would not change is not written: no dead tuple, no entry in the queue. Commutative, associative and idempotent over all
--- columns but `revision`; its twin in Python is marketdata/compute/merge.py.
+-- The merge rule, for every writer. The higher (source, observed_at) wins whole. Equal ones join field by field; a
+-- report wins over a rolled up row. A rolled up row replaces a rolled up row: the single drainer computed it anew. A
+-- row that would not change is not written: no dead tuple, no entry in the queue. Commutative, associative and
+-- idempotent over all columns but `revision`; its twin in Python is marketdata/compute/merge.py.
 create function internal.merge_candle() returns trigger
 language plpgsql
 set search_path = ''
@@ -88,7 +88,9 @@ declare
   c_no_first constant bigint := 9223372036854775807;
   c_no_last constant bigint := -9223372036854775808;
 begin
-  if (new.instrument_id, new.timeframe, new.open_time) is distinct from (old.instrument_id, old.timeframe, old.open_time) then
+  if (new.instrument_id, new.timeframe, new.open_time)
+    is distinct from (old.instrument_id, old.timeframe, old.open_time)
+  then
     raise exception 'a candle keeps its instrument, timeframe and open time: insert another one and delete this'
       using errcode = 'check_violation';
   end if;
@@ -101,7 +103,8 @@ begin
         return null;
       end if;
       -- Two equally trusted reports: each may have seen what the other missed. Open is that of the smallest trade id,
-      -- close that of the largest; a report without ids loses to one with; ties go to the smaller open, the larger close.
+      -- close that of the largest; a report without ids loses to one with; ties go to the smaller open, the larger
+      -- close.
       if not old.derived then
         if (coalesce(old.first_id, c_no_first), old.open) < (coalesce(new.first_id, c_no_first), new.open) then
           new.open := old.open;
@@ -134,7 +137,8 @@ create trigger merge_candle
   for each row execute function internal.merge_candle();
 
 -- Makes the monthly partitions of 1m and the yearly ones of 5m that [p_from, p_to) needs; returns how many were new.
--- Each is made beside its parent and then attached: `create table … partition of` would lock out every reader meanwhile.
+-- Each is made beside its parent and then attached: `create table … partition of` would lock out every reader
+-- meanwhile.
 create function internal.ensure_candle_partitions(p_from timestamptz, p_to timestamptz) returns integer
 language plpgsql
 set search_path = ''
@@ -162,7 +166,8 @@ begin
 end
 $$;
 
--- Makes parts.<p_name>, the partition of p_parent for [p_start, p_end), unless it is there; returns 1 if it was new, else 0.
+-- Makes parts.<p_name>, the partition of p_parent for [p_start, p_end), unless it is there; returns 1 if it was new,
+-- else 0.
 create function internal.ensure_partition(p_parent regclass, p_name text, p_start timestamptz, p_end timestamptz)
 returns integer
 language plpgsql
@@ -183,4 +188,5 @@ end
 $$;
 
 -- "All instruments, one day" reads a month through this index of a few pages; the primary key serves everything else.
-create index candles_1m_by_time on parts.candles_1m using brin (open_time) with (pages_per_range = 32, autosummarize = on);
+create index candles_1m_by_time on parts.candles_1m
+  using brin (open_time) with (pages_per_range = 32, autosummarize = on);

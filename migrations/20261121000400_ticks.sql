@@ -92,8 +92,8 @@ begin
 end
 $$;
 
--- Makes room for candles and ticks of [p_from, p_to), at most 20 years; returns how many partitions were new. A call makes
--- at most 400 days of ticks: for a longer span, call again until it returns 0.
+-- Makes room for candles and ticks of [p_from, p_to), at most 20 years; returns how many partitions were new. A call
+-- makes at most 400 days of ticks: for a longer span, call again until it returns 0.
 create function public.ensure_partitions_v1(p_from timestamptz, p_to timestamptz) returns integer
 language plpgsql
 security definer

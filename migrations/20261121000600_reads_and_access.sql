@@ -26,10 +26,10 @@ from public.candles as candle
 join public.instruments as instrument on instrument.id = candle.instrument_id
 join public.timeframes as frame on frame.minutes = candle.timeframe;
 
--- At most p_limit candles with p_start <= open_time < p_end (null: unbounded), the oldest ones in ascending order, or the
--- newest ones in descending order. One JSON object of columns, so that no cap on rows cuts it. Times are microseconds since
--- the epoch; numerics are text, because JSON clients turn numbers into floats, without trailing zeros, so that equal
--- candles read equal.
+-- At most p_limit candles with p_start <= open_time < p_end (null: unbounded), the oldest ones in ascending order, or
+-- the newest ones in descending order. One JSON object of columns, so that no cap on rows cuts it. Times are
+-- microseconds since the epoch; numerics are text, because JSON clients turn numbers into floats, without trailing
+-- zeros, so that equal candles read equal.
 create function public.get_candles_v1(
   p_instrument_id smallint,
   p_timeframe smallint,
@@ -136,8 +136,8 @@ begin
 end
 $$;
 
--- What is known of [p_start, p_end) (null: unbounded), as {"covered": [[start, end], …], "empty": […]}: sorted, disjoint,
--- merged where they touch, clipped to what was asked for; microseconds since the epoch.
+-- What is known of [p_start, p_end) (null: unbounded), as {"covered": [[start, end], …], "empty": […]}: sorted,
+-- disjoint, merged where they touch, clipped to what was asked for; microseconds since the epoch.
 create function public.get_coverage_v1(
   p_instrument_id smallint, p_timeframe smallint, p_start timestamptz default null, p_end timestamptz default null
 ) returns json
@@ -186,8 +186,8 @@ begin
 end
 $$;
 
--- Row level security on everything. Whoever comes without a right of their own reads instruments, timeframes, candles and
--- coverage, and nothing else; the service role, which row level security does not bind, does the work.
+-- Row level security on everything. Whoever comes without a right of their own reads instruments, timeframes, candles
+-- and coverage, and nothing else; the service role, which row level security does not bind, does the work.
 alter table public.timeframes enable row level security;
 alter table public.instruments enable row level security;
 alter table public.candles enable row level security;

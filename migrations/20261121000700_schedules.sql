@@ -11,6 +11,6 @@ begin
   perform cron.schedule('market-data-partitions', '7 3 * * *', 'select internal.premake_partitions()');
 exception
   when others then
-    raise warning 'pg_cron cannot be used here (%): the scheduled jobs drain the queue and make partitions instead', sqlerrm;
+    raise warning 'pg_cron cannot be used here (%): the scheduled jobs outside do its work', sqlerrm;
 end
 $$;
