@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgrest.exceptions import APIError
 
 from local.secrets_file import read_environment_file
 from local.supabase_binaries import NODE_MODULES
-from supabase import create_client
+from supabase import ClientOptions, create_client
 
 MARKETDATA = Path(sys.executable).with_name("marketdata")
 CONFIG = Path(__file__).parents[2] / "config.yaml"
@@ -110,14 +111,18 @@ def test_the_feed_is_live_and_the_api_is_ready(house: House) -> None:
 
 def test_unmodified_supabase_py_reads_with_the_anon_key_and_writes_with_the_service_key_only(house: House) -> None:
     secrets = house.secrets()
-    anonymous = create_client(house.url, secrets["SUPABASE_ANON_KEY"])
-    service = create_client(house.url, secrets["SUPABASE_SERVICE_ROLE_KEY"])
-    rows = house.until(lambda: anonymous.table("candles_v").select("*").eq("timeframe", "1m").execute().data)
-    assert rows[0]["simulated"] is True
-    with pytest.raises(Exception, match=r"permission denied|row-level security"):
-        anonymous.table("instruments").insert({"exchange": "x", "symbol": "A-B", "base": "A", "quote": "B"}).execute()
-    added = {"exchange": "x", "symbol": "A-B", "base": "A", "quote": "B", "active": False}
-    assert service.table("instruments").insert(added).execute().data
+    with httpx.Client() as http:
+        # A client of its own: supabase-py leaves the one that it makes open.
+        options = ClientOptions(httpx_client=http)
+        anonymous = create_client(house.url, secrets["SUPABASE_ANON_KEY"], options)
+        rows = house.until(lambda: anonymous.table("candles_v").select("*").eq("timeframe", "1m").execute().data)
+        assert rows[0]["simulated"] is True
+        added = {"exchange": "x", "symbol": "A-B", "base": "A", "quote": "B", "active": False}
+        with pytest.raises(APIError, match=r"permission denied|row-level security"):
+            anonymous.table("instruments").insert(added).execute()
+    with httpx.Client() as http:
+        service = create_client(house.url, secrets["SUPABASE_SERVICE_ROLE_KEY"], ClientOptions(httpx_client=http))
+        assert service.table("instruments").insert(added).execute().data
 
 
 def test_cron_is_for_those_who_know_the_secret(house: House) -> None:
