@@ -19,6 +19,7 @@ from uuid import uuid4
 import msgspec
 from aiohttp import web
 from marketdata.clock import Clock, SystemClock
+from marketdata.wiring import close_shared_store
 
 from infra.catalog import DEFAULT_PATH, FUNCTIONS, ROUTES, Function, Route
 from local.invocation import Handler, context_of, load_handler
@@ -101,8 +102,9 @@ class _Gateway:
         return take
 
     async def close(self, _: web.Application) -> None:
-        """Let go of the worker; an invocation that runs is not waited for."""
+        """Let go of the worker and of the functions' connections; an invocation that runs is not waited for."""
         self._worker.shutdown(wait=False, cancel_futures=True)
+        close_shared_store()
 
     async def _invoke(self, function: Function, handler: Handler, event: dict[str, Any]) -> Answer:
         if self._waiting >= WAITING_MAX:

@@ -26,10 +26,11 @@ CORS = CORSConfig(allow_origin="*", expose_headers=[REQUEST_ID_HEADER, "Retry-Af
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The API over `store`."""
-    return http_function.application(_add_routes, store, settings, clock, cors=CORS)
+    return http_function.application(add_routes, store, settings, clock, cors=CORS)
 
 
-def _add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+    """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
     _add_candles(app, store, instruments, Cursors(settings.cursor_secret.get_secret_value()), clock)
     _add_reports(app, store, instruments, clock)

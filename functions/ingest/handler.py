@@ -26,10 +26,11 @@ from marketdata.wiring import Settings, ids_contiguous
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The ingest door over `store`."""
-    return http_function.application(_add_routes, store, settings, clock)
+    return http_function.application(add_routes, store, settings, clock)
 
 
-def _add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+    """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
 
     @app.post("/v1/ingest")

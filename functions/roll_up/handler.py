@@ -6,7 +6,6 @@ Answer: {"status": "success", "job": "roll_up", "result": {"entries": 12, "round
 """
 
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from marketdata import wiring
@@ -14,7 +13,6 @@ from marketdata.clock import Clock, SystemClock
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler, logger, watched
 from marketdata.store.store import Store
-from marketdata.wiring import Settings
 
 JOB = "roll_up"
 # A round that has begun when the deadline comes must end before Lambda cuts it off.
@@ -33,12 +31,7 @@ def application(store: Store, clock: Clock) -> Handler:
     return answer
 
 
-@lru_cache(maxsize=1)
-def _application(settings: Settings) -> Handler:
-    return application(wiring.store_from(settings), SystemClock())
-
-
 @watched(JOB)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's entry point. Raises: whatever stopped the job, for the schedule to try again."""
-    return _application(wiring.settings())(event, context)
+    return application(wiring.shared_store(wiring.settings()), SystemClock())(event, context)

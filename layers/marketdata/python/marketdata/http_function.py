@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
-from marketdata.errors import NotFound, SettingsInvalid
+from marketdata.errors import NotFound, SettingsInvalid, StoreError
 from marketdata.observe import Handler, count, logger, watched
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, problem_answer, request_id
 from marketdata.serve.problems import CONTENT_TYPE, Problem, problem_of
@@ -54,19 +54,17 @@ def application(
 def entry_point(function: str, compose: Callable[[Store, Settings, Clock], Handler]) -> Handler:
     """Lambda's handler of `function`: composed from the environment and watched.
 
-    While a setting is missing it answers so, instead of failing to start.
+    While a setting is missing or wrong it answers so, instead of failing to start.
     """
 
-    # By settings, because a process that is not Lambda's may change its environment between two events.
-    @lru_cache(maxsize=1)
-    def composed(settings: Settings) -> Handler:
-        return compose(wiring.store_from(settings), settings, SystemClock())
+    composed = lru_cache(maxsize=1)(lambda store, settings: compose(store, settings, SystemClock()))
 
     @watched(function)
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
-            ready = composed(wiring.settings())
-        except SettingsInvalid as error:
+            settings = wiring.settings()
+            ready = composed(wiring.shared_store(settings), settings)
+        except (SettingsInvalid, StoreError) as error:
             return problem_answer(event, _reported(error))
         return ready(event, context)
 

@@ -7,14 +7,17 @@ import hmac
 import os
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from marketdata.errors import SettingsInvalid
 from marketdata.exchanges import coinbase
 from marketdata.exchanges.registry import SIMULATED_SUFFIX
-from marketdata.store.store import Store
+
+if TYPE_CHECKING:
+    from marketdata.store.supabase import SupabaseStore
 
 
 def _listed(text: object) -> object:
@@ -80,13 +83,54 @@ def settings() -> Settings:
     return settings_from(os.environ)
 
 
-def store_from(settings: Settings) -> Store:
-    """The store that `settings` name; it connects when it is first asked."""
+def store_from(settings: Settings) -> "SupabaseStore":
+    """The store that `settings` name; it connects when it is first asked, and is the caller's to close."""
     # Imported here because it brings postgrest and httpx along, half of a cold start, and a test with its own store
-    # or a function that never asks one should not pay for them.
+    # should not pay for them.
     from marketdata.store.supabase import SupabaseStore  # noqa: PLC0415
 
     return SupabaseStore(settings.supabase_url, settings.supabase_key.get_secret_value())
+
+
+class _Shared:
+    """The store that all functions of this process share: one set of connections, kept from event to event."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._settings: Settings | None = None
+        self._store: SupabaseStore | None = None
+
+    def store(self, settings: Settings) -> "SupabaseStore":
+        with self._lock:
+            if self._store is None or self._settings != settings:
+                self._close()
+                self._settings, self._store = settings, store_from(settings)
+            return self._store
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+
+_shared = _Shared()
+
+
+def shared_store(settings: Settings) -> "SupabaseStore":
+    """The store that all functions of this process share; made anew, and the one before closed, if `settings` changed.
+
+    On Lambda that never happens; a process that puts up several houses after another does it.
+    """
+    return _shared.store(settings)
+
+
+def close_shared_store() -> None:
+    """Close its connections; the next event opens them again."""
+    _shared.close()
 
 
 def ids_contiguous(exchange: str) -> bool:
