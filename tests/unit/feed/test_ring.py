@@ -1,5 +1,7 @@
 """The ring keeps the newest events, and of each conflation key only the newest."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,16 @@ def test_a_newer_state_takes_the_place_of_the_older_and_nothing_is_lost() -> Non
 def test_a_state_that_fell_out_can_be_published_again() -> None:
     ring = ring_of(1, "open", None, "open", "open")
     assert (sequences(ring), ring.lost) == ([4], 2)
+
+
+def test_states_replaced_for_a_day_take_no_more_room_than_those_of_a_minute() -> None:
+    ring = Ring("e", 8)
+    tracemalloc.start()
+    for sequence in range(1, 50_001):
+        ring.append(event(sequence, "open"))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(ring), held < 20_000) == (1, True)
 
 
 @given(st.integers(1, 9), st.lists(st.sampled_from([None, None, "a", "b", "c"]), max_size=120), st.integers(0, 120))
