@@ -1,7 +1,8 @@
 """The database as its tests speak to it: candles in, rows out, no client in between."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,9 +13,12 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe, timeframe_of_minutes
 from marketdata.model.times import EPOCH
+from psycopg import sql
 from psycopg.rows import dict_row, scalar_row
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
+
+from local.supabase import prepare_platform
 
 # A Monday, eight days before a month ends: what is built on it crosses weeks and months.
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -127,6 +131,19 @@ class Database:
     def run(self, statement: LiteralString, *parameters: object) -> None:
         """A statement without an answer."""
         self.connection.execute(statement, parameters or None)
+
+
+@contextmanager
+def new_database(server_dsn: str, name: str) -> Iterator[str]:
+    """A database of its own on the same server, as hosted Supabase hands it over; gone afterwards."""
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        try:
+            dsn = server_dsn.removesuffix("postgres") + name
+            prepare_platform(dsn)
+            yield dsn
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def _row(candle: Candle, instrument: int, derived: bool) -> dict[str, Any]:

@@ -8,13 +8,12 @@ from typing import LiteralString
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.rows import scalar_row
 
 from local.migrate import MIGRATIONS, MigrationFailed, apply_migrations
-from local.supabase import prepare_platform
 from local.supabase_binaries import NODE_MODULES, this_platform
 from tests.conftest import RunningSupabase
+from tests.migrations.database import new_database
 
 CLI = NODE_MODULES / "@supabase" / f"cli-{this_platform()}" / "bin" / "supabase"
 CLI_SECONDS_MAX = 60
@@ -52,22 +51,15 @@ CATALOG: tuple[LiteralString, ...] = (
 @pytest.fixture
 def bare(supabase: RunningSupabase) -> Iterator[str]:
     """A database that hosted Supabase would hand over: nothing in it yet."""
-    yield from make_database(supabase, "bare")
+    with new_database(supabase.dsn, "bare") as dsn:
+        yield dsn
 
 
 @pytest.fixture
 def other(supabase: RunningSupabase) -> Iterator[str]:
     """Another one."""
-    yield from make_database(supabase, "other")
-
-
-def make_database(supabase: RunningSupabase, name: str) -> Iterator[str]:
-    with psycopg.connect(supabase.dsn, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        dsn = supabase.dsn.removesuffix("postgres") + name
-        prepare_platform(dsn)
+    with new_database(supabase.dsn, "other") as dsn:
         yield dsn
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 def catalog(dsn: str) -> list[str]:

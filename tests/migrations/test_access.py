@@ -1,0 +1,139 @@
+"""Who may do what: every role, every table, every verb, over the API as clients use it."""
+
+from itertools import product
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from local.supabase_keys import sign_role
+from tests.conftest import RunningSupabase
+from tests.migrations.database import Database, minute
+
+ROWS: dict[str, dict[str, Any]] = {
+    "timeframes": {"minutes": 3, "name": "3m"},
+    "instruments": {"exchange": "x", "symbol": "A-B", "base": "A", "quote": "B"},
+    "candles": {
+        "instrument_id": 1,
+        "timeframe": 60,
+        "open_time": "2026-11-23T00:00:00Z",
+        "source": 4,
+        **dict.fromkeys(("open", "high", "low", "close", "volume"), "1"),
+    },
+    "candles_v": {"exchange": "x"},
+    "coverage": {"instrument_id": 1, "timeframe": 60, "month": "2026-11-01"},
+    "ticks": {"instrument_id": 1, "time": "now", "trade_id": 1, "price": "1", "size": "1", "taker_buy": True},
+    "feeds": {"exchange": "x", "feed_id": "1", "state": "live", "started_at": "now", "updated_at": "now"},
+}
+READABLE_BY_ALL = {"timeframes", "instruments", "candles", "candles_v", "coverage"}
+WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "feeds"}
+
+FUNCTIONS: dict[str, dict[str, Any]] = {
+    "get_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1},
+    "get_coverage_v1": {"p_instrument_id": 1, "p_timeframe": 1},
+    "schema_version_v1": {},
+    "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
+    "drain_dirty_v1": {"p_limit": 10},
+    "mark_empty_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_spans": "{}"},
+    "ensure_partitions_v1": {"p_from": "2026-11-23Z", "p_to": "2026-11-24Z"},
+}
+CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "schema_version_v1"}
+
+ROLES = ("anon", "authenticated", "service_role")
+VERBS = ("select", "insert", "update", "delete")
+
+
+def allowed(role: str, table: str, verb: str) -> bool:
+    """The whole law."""
+    if verb == "select":
+        return table in READABLE_BY_ALL or role == "service_role"
+    return role == "service_role" and table in WRITABLE_BY_SERVICE
+
+
+def ask(supabase: RunningSupabase, role: str, verb: str, table: str, row: dict[str, Any]) -> httpx.Response:
+    token = sign_role(role, supabase.keys.jwt_secret, 4_102_444_800)
+    headers = {"apikey": supabase.anon_key, "Authorization": f"Bearer {token}"}
+    name, value = next(iter(row.items()), ("", ""))
+    # These filters select nothing, so that only the right to try is tried.
+    nothing = {name: f"eq.{value}", "limit": "0"} if verb == "select" else {name: "is.null"}
+    method = {"select": "GET", "insert": "POST", "update": "PATCH", "delete": "DELETE"}[verb]
+    return httpx.request(
+        method,
+        f"{supabase.url}/rest/v1/{table}",
+        headers=headers,
+        params=nothing if verb != "insert" else None,
+        json=row if verb in ("insert", "update") else None,
+    )
+
+
+@pytest.mark.parametrize(("role", "table"), list(product(ROLES, ROWS)))
+def test_each_role_does_with_each_table_what_it_may_and_nothing_else(
+    market: Database, supabase: RunningSupabase, role: str, table: str
+) -> None:
+    for verb in VERBS:
+        answer = ask(supabase, role, verb, table, ROWS[table])
+        if allowed(role, table, verb):
+            assert answer.is_success, (verb, answer.text)
+        else:
+            # A view over a join takes writes from nobody (55000).
+            refused = answer.status_code in (401, 403) or (table == "candles_v" and answer.json()["code"] == "55000")
+            assert refused, (verb, answer.text)
+
+
+@pytest.mark.parametrize(("role", "function"), list(product(ROLES, FUNCTIONS)))
+def test_maintenance_is_for_the_service_role_alone(
+    market: Database, supabase: RunningSupabase, role: str, function: str
+) -> None:
+    answer = ask(supabase, role, "insert", f"rpc/{function}", FUNCTIONS[function])
+    if role == "service_role" or function in CALLABLE_BY_ALL:
+        assert answer.is_success, answer.text
+    else:
+        assert answer.status_code in (401, 403), answer.text
+
+
+def test_what_everybody_may_read_is_there_to_read(market: Database, supabase: RunningSupabase) -> None:
+    market.put([minute(0)])
+    market.drain()
+    for table in READABLE_BY_ALL:
+        rows = httpx.get(f"{supabase.url}/rest/v1/{table}", headers={"apikey": supabase.anon_key}).json()
+        assert rows, table
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("schema", ["parts", "internal"])
+def test_partitions_and_machinery_are_out_of_reach(
+    database: Database, supabase: RunningSupabase, schema: str, role: str
+) -> None:
+    tables = [
+        str(row[0])
+        for row in database.rows("select relname from pg_class where relnamespace = %s::regnamespace", schema)
+    ]
+    table = {"parts": "candles_15m_and_up", "internal": "dirty"}[schema]
+    assert table in tables
+    assert ask(supabase, role, "select", table, {"id": 1}).status_code == 404
+    token = sign_role(role, supabase.keys.jwt_secret, 4_102_444_800)
+    headers = {"apikey": supabase.anon_key, "Authorization": f"Bearer {token}", "Accept-Profile": schema}
+    assert httpx.get(f"{supabase.url}/rest/v1/{table}", headers=headers).status_code == 406
+    database.run("begin")
+    database.connection.execute(psycopg.sql.SQL("set local role {}").format(psycopg.sql.Identifier(role)))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=f"permission denied for schema {schema}"):
+        database.connection.execute(psycopg.sql.SQL("select from {}").format(psycopg.sql.Identifier(schema, table)))
+    database.run("rollback")
+
+
+def test_every_table_has_row_level_security(database: Database) -> None:
+    bare = database.rows(
+        "select oid::regclass from pg_class where relkind in ('r', 'p') and not relrowsecurity"
+        " and relnamespace in ('public'::regnamespace, 'internal'::regnamespace)"
+    )
+    assert bare == []
+
+
+def test_every_function_with_its_owner_s_rights_looks_names_up_nowhere_else(database: Database) -> None:
+    loose = database.rows(
+        "select oid::regprocedure from pg_proc where prosecdef and not 'search_path=\"\"' = any (proconfig)"
+        " and pronamespace in ('public'::regnamespace, 'internal'::regnamespace)"
+    )
+    assert loose == []
+    assert database.value("select count(*) from pg_proc where prosecdef and proconfig is null") == 0
