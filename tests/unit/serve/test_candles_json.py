@@ -1,12 +1,17 @@
 """Candles as clients hear them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from marketdata.model.candle import Candle, Source
-from marketdata.model.timeframe import M1
+from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
+from marketdata.model.times import rfc3339
 from marketdata.serve.candles_json import candle_record, candles_body, encode_rows
 from marketdata.serve.condition import unjudged
 from marketdata.serve.decimals import as_number, as_string
@@ -56,6 +61,14 @@ RECORD = {
 
 def test_a_candle_is_a_record_with_every_field() -> None:
     assert candle_record(CANDLE, simulated=False) == RECORD
+
+
+@pytest.mark.parametrize("timeframe", TIMEFRAMES, ids=str)
+@given(moment=st.datetimes(datetime(1970, 2, 1), datetime(9998, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_buckets_open_and_close_when_they_do(timeframe: Timeframe, moment: datetime) -> None:
+    candle = replace(CANDLE, timeframe=timeframe, open_time=timeframe.floor(moment))
+    record = candle_record(candle, simulated=False)
+    assert (record["open_time"], record["close_time"]) == (rfc3339(candle.open_time), rfc3339(candle.close_time))
 
 
 def test_what_is_simulated_says_so() -> None:

@@ -1,8 +1,9 @@
 """Candles as clients hear them: the records of /v1/candles, and of the live stream."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -41,6 +42,8 @@ class _Meta(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
+_MINUTES_A_DAY = 24 * 60
+_CLOCK = tuple(f"T{minute // 60:02}:{minute % 60:02}:00Z" for minute in range(_MINUTES_A_DAY))
 
 
 def candle_record(candle: Candle, simulated: bool, number: AsJson = as_string) -> dict[str, object]:
@@ -48,12 +51,13 @@ def candle_record(candle: Candle, simulated: bool, number: AsJson = as_string) -
 
     `number` writes the decimals: as strings, or as JSON numbers.
     """
+    open_time, close_time = _edges(candle)
     return {
         "exchange": candle.exchange,
         "symbol": candle.symbol,
         "timeframe": candle.timeframe.name,
-        "open_time": rfc3339(candle.open_time),
-        "close_time": rfc3339(candle.close_time),
+        "open_time": open_time,
+        "close_time": close_time,
         "open": number(candle.open),
         "high": number(candle.high),
         "low": number(candle.low),
@@ -70,6 +74,24 @@ def candle_record(candle: Candle, simulated: bool, number: AsJson = as_string) -
         "revision": candle.revision,
         "simulated": simulated,
     }
+
+
+def _edges(candle: Candle) -> tuple[str, str]:
+    """RFC 3339 of when a bucket opens and closes: whole minutes in UTC. Far faster than isoformat of both."""
+    opens = candle.open_time
+    minute = (opens.toordinal() * 24 + opens.hour) * 60 + opens.minute
+    return _minute(minute), _minute(minute + candle.timeframe.minutes)
+
+
+def _minute(minute: int) -> str:
+    """Of the minutes since the day before 0001-01-01."""
+    day, of_day = divmod(minute, _MINUTES_A_DAY)
+    return _day(day) + _CLOCK[of_day]
+
+
+@lru_cache(maxsize=4096)
+def _day(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
 
 
 def encode_rows(

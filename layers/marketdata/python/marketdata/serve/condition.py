@@ -70,7 +70,7 @@ def unheld(judged: Span, timeframe: Timeframe, candles: Sequence[Candle]) -> Spa
 def judge(judged: Span, timeframe: Timeframe, candles: Sequence[Candle], missing: Spans) -> Condition:
     """The condition of `judged`, of which `candles` are all that is held and `missing` is not known to be empty."""
     gaps = [Gap(span, _buckets(span, timeframe)) for span in _whole_buckets(missing, timeframe)]
-    parts = sum(candle.open_time in judged and not candle.complete for candle in candles)
+    parts = sum(not candle.complete and candle.open_time in judged for candle in candles)
     expected = _buckets(judged, timeframe)
     known = expected - parts - sum(gap.buckets for gap in gaps)
     name = MISSING if gaps else DEGRADED if parts else AVAILABLE
