@@ -126,7 +126,7 @@ function drawAll({ keepView }) {
   pending.changed.clear();
   view.places = Math.min(DECIMALS_MAX, candles.slice(-200).reduce((most, candle) => Math.max(most, decimals(candle.text.close)), 2));
   chart.show(candles, view.timeframe, view.places, { keepView });
-  chart.showHoles(market.gaps);
+  chart.showHoles(market.gaps ?? []);
   if (candles.length === 0) say('No candles yet. The first one appears as soon as something is traded.');
   else byId('message').hidden = true;
   showSimulated();

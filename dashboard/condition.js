@@ -7,7 +7,7 @@ const SOURCES = ['proven', 'manual', 'venue', 'live', 'partial'];
 
 const byId = (id) => document.getElementById(id);
 
-/** Show the proof of `candles` and the holes between them; the candle that is still open is counted apart. */
+/** Show the proof of `candles` and the holes between them (null: not known); the candle still open is counted apart. */
 export function showCondition(candles, gaps, isLastOpen) {
   const closed = isLastOpen ? candles.slice(0, -1) : candles;
   const counts = countSources(closed);
@@ -20,6 +20,7 @@ export function showCondition(candles, gaps, isLastOpen) {
 }
 
 function holes(gaps) {
+  if (gaps === null) return part('holes not judged yet', 'a bucket is judged two minutes after it closed');
   const missing = gaps.reduce((sum, gap) => sum + gap.count, 0);
   if (missing === 0) return part('no holes', 'every closed bucket is held, or known to be without trades');
   const text = `${number(gaps.length)} ${gaps.length === 1 ? 'hole' : 'holes'}, ${number(missing)} missing`;

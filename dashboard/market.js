@@ -7,6 +7,7 @@ import { LiveStream } from './stream.js';
 import { bucketOf } from './timeframes.js';
 
 const CANDLES_LOADED = 1_000;
+const SETTLING_SECONDS = 120;
 const STREAM_MILLISECONDS_MAX = 2_000;
 const WAITING_MAX = 5_000;
 const REFRESH_MILLISECONDS = 60_000;
@@ -14,15 +15,16 @@ const AGAIN_MILLISECONDS = [1_000, 2_000, 5_000, 10_000, 30_000];
 
 /**
  * `on` hears `loading()`, `loaded()`, `failed(error)`, `changed(time, isRevision)`, `refreshed()`, `status(document)`,
- * `heard()` at news of the market, and `connection(state)`. `history` is what is held, null while loading; `gaps` are the
- * stretches that the API judged to be missing, `simulated` whether it says that the data is invented.
+ * `heard()` at news of the market, and `connection(state)`. `history` is what is held, null while loading; `gaps` are
+ * the stretches that the API judged to be missing, null while it has judged nothing; `simulated` is whether it says that
+ * the data is invented.
  */
 export class Market {
   constructor(instrument, on) {
     this.instrument = instrument;
     this.on = on;
     this.history = null;
-    this.gaps = [];
+    this.gaps = null;
     this.simulated = instrument.simulated;
     this.waiting = [];
     this.stream = new LiveStream(instrument, (kind, document) => this.hear(kind, document), (state) => on.connection(state));
@@ -87,12 +89,13 @@ export class Market {
 
   async fetch(signal) {
     const { instrument, timeframe } = this;
-    const from = bucketOf(now(), timeframe);
+    // A bucket's last minute closes, and its coarse candle is rolled up, only after the bucket has ended.
+    const from = bucketOf(now() - SETTLING_SECONDS, timeframe);
     const [page, minutes] = await Promise.all([
       newestCandles(instrument, timeframe, CANDLES_LOADED, signal),
       timeframe === '1m' ? [] : minutesSince(instrument, from, signal),
     ]);
-    this.gaps = [];
+    this.gaps = null;
     this.judge(page.meta);
     this.more = page.more;
     return timeframe === '1m' ? new History(timeframe, page.records) : new History(timeframe, page.records, minutes, from);
@@ -118,7 +121,7 @@ export class Market {
     this.simulated ||= simulated;
     if (span === null) return;
     const [start, end] = [seconds(span.start), seconds(span.end)];
-    const outside = this.gaps.filter((gap) => gap.end <= start || gap.start >= end);
+    const outside = (this.gaps ?? []).filter((gap) => gap.end <= start || gap.start >= end);
     const judged = gaps.map((gap) => ({ start: seconds(gap.start), end: seconds(gap.end), count: gap.buckets }));
     this.gaps = [...outside, ...judged].sort((one, other) => one.start - other.start);
   }

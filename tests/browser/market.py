@@ -15,6 +15,7 @@ from marketdata.store.memory import MemoryStore
 SIMULATED = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)
 SECOND = Instrument("coinbase-simulated", "ETH-USD", "ETH", "USD", simulated=True)
 REAL = Instrument("kraken", "DOGE-EUR", "DOGE", "EUR", timeframes=(M1,))
+YOUNG = Instrument("kraken", "SOL-EUR", "SOL", "EUR", timeframes=(M1,))
 
 MINUTE = timedelta(minutes=1)
 CENT = Decimal("0.01")
@@ -25,12 +26,16 @@ EMPTY = (80, 83)
 
 
 def stocked(open_time: datetime) -> MemoryStore:
-    """A store with 25 hours of one market and an hour of two more, up to the minute at `open_time`, still open."""
+    """A store with 25 hours of one market and an hour of two more, up to the minute at `open_time`, still open.
+
+    Of YOUNG there is that minute alone.
+    """
     store = MemoryStore()
-    store.put_instruments([SIMULATED, SECOND, REAL])
+    store.put_instruments([SIMULATED, SECOND, REAL, YOUNG])
     store.put_candles(_with_holes(walk(SIMULATED, open_time, 1_500, Decimal("64180.20"))))
     store.put_candles(walk(SECOND, open_time, 60, Decimal("3120.55")))
     store.put_candles(walk(REAL, open_time, 60, Decimal("0.13")))
+    store.put_candles([first_of(YOUNG, open_time, "131.20")])
     empty = Span(open_time - EMPTY[1] * MINUTE, open_time - EMPTY[0] * MINUTE)
     store.mark_empty(SIMULATED, M1, [empty])
     while store.roll_up():

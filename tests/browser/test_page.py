@@ -121,6 +121,11 @@ async def test_holes_are_counted_and_minutes_without_trades_are_none(page: Page,
     await expect(page.locator("#condition")).to_contain_text("partial")
 
 
+async def test_holes_that_nobody_has_looked_for_are_not_denied(page: Page, exhibit: Exhibit) -> None:
+    await visit(page, exhibit, "?symbol=SOL-EUR")
+    await expect(page.locator("#condition")).to_contain_text("holes not judged yet")
+
+
 async def test_the_feed_says_how_it_is(page: Page, exhibit: Exhibit) -> None:
     await visit(page, exhibit)
     feed = page.locator("#feed")
