@@ -71,7 +71,8 @@ class Database:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        self.connection = psycopg.connect(dsn, autocommit=True)
+        # A lock that is never given up fails a test, instead of holding it up for ever.
+        self.connection = psycopg.connect(dsn, autocommit=True, options="-c lock_timeout=10s -c statement_timeout=60s")
 
     def add_instrument(self, symbol: str = "BTC-USD", timeframes: Sequence[Timeframe] = TIMEFRAMES) -> int:
         """Insert an instrument; its number."""
