@@ -3,12 +3,13 @@
 import * as address from './address.js';
 import * as api from './api.js';
 import { CandleChart } from './chart.js';
+import { allowTimeframes, fillSymbols, makeTimeframes, markTimeframe, pressTimeframe } from './choices.js';
 import { showCondition } from './condition.js';
 import { lastDay } from './day.js';
 import { decimals } from './decimal.js';
-import { showFeed } from './feed_badge.js';
-import { feedState } from './feed_state.js';
+import { FeedWatch } from './feed_watch.js';
 import { listen } from './keyboard.js';
+import { showLegend } from './legend.js';
 import { Market } from './market.js';
 import { showCountdown, showDay, showPrice } from './quote.js';
 import { now } from './server_clock.js';
@@ -16,9 +17,8 @@ import { showTable } from './table.js';
 import { nextTheme, onThemeChange } from './theme.js';
 import { bucketOf, secondsOf, TIMEFRAMES } from './timeframes.js';
 import * as times from './times.js';
-import { parts, sentence } from './words.js';
+import { sentence } from './words.js';
 
-const STATUS_MILLISECONDS = 15_000;
 const DAY_MILLISECONDS = 60_000;
 const INSTRUMENTS_AGAIN_MILLISECONDS = 3_000;
 const DECIMALS_MAX = 10;
@@ -26,14 +26,14 @@ const DECIMALS_MAX = 10;
 const byId = (id) => document.getElementById(id);
 
 const view = { instruments: [], instrument: null, timeframe: '1m', places: 2, selected: null, isTable: false, day: null };
-const feed = { status: null, heardAt: null, isConnected: false, said: null };
+const feed = new FeedWatch((state) => announce(`Feed: ${state}`));
 const pending = { changed: new Set(), flashes: new Set(), isScheduled: false };
 let market = null;
 
 const chart = new CandleChart(byId('chart'), {
   onPoint: (index) => {
     view.selected = index;
-    showLegend();
+    pointOut();
   },
   onRange: ({ atEnd, nearStart }) => {
     byId('now').hidden = atEnd || !market?.history?.candles.length;
@@ -47,10 +47,9 @@ async function start() {
   setZone(asked.zone ?? 'utc');
   setTable(asked.view === 'table');
   setAverage(asked.sma !== 'off');
-  makeTimeframes();
+  makeTimeframes(setTimeframe);
   bind();
   setInterval(tick, 1_000);
-  setInterval(askStatus, STATUS_MILLISECONDS);
   setInterval(askDay, DAY_MILLISECONDS);
   await findInstruments(asked);
 }
@@ -68,39 +67,30 @@ async function findInstruments(asked) {
     setTimeout(() => findInstruments(asked), INSTRUMENTS_AGAIN_MILLISECONDS);
     return;
   }
-  fillSymbols();
+  fillSymbols(view.instruments);
   const isAsked = ({ exchange, symbol }) => symbol === asked.symbol && (asked.exchange === null || exchange === asked.exchange);
   open(view.instruments.find(isAsked) ?? view.instruments[0]);
 }
 
 function open(instrument) {
-  const isOtherExchange = view.instrument?.exchange !== instrument.exchange;
   market?.close();
   Object.assign(view, { instrument, day: null, selected: null });
-  if (isOtherExchange) Object.assign(feed, { status: null, heardAt: null, said: null });
+  feed.watch(instrument.exchange);
   market = new Market(instrument, {
     loading: () => say('Loading candles'),
     loaded: () => drawAll({ keepView: false }),
     failed: (error) => say(`The candles could not be loaded: ${error.message}. Trying again.`),
     changed: candleChanged,
     refreshed: () => drawAll({ keepView: true }),
-    status: (status) => {
-      feed.status = { ...status, updated_at: status.updated_at ?? new Date(now() * 1000).toISOString() };
-    },
-    heard: () => {
-      feed.heardAt = now();
-    },
-    connection: (state) => {
-      feed.isConnected = state === 'open';
-      tick();
-    },
+    status: (status) => feed.hearStatus(status),
+    heard: () => feed.hearMarket(),
+    connection: (state) => feed.connection(state),
   });
   byId('symbol').value = String(view.instruments.indexOf(instrument));
   byId('exchange').textContent = instrument.exchange;
   showSimulated();
-  showTimeframes();
+  allowTimeframes(instrument.timeframes);
   setTimeframe(instrument.timeframes.includes(view.timeframe) ? view.timeframe : '1m');
-  askStatus();
   askDay();
 }
 
@@ -108,7 +98,7 @@ function setTimeframe(timeframe) {
   if (market === null) return;
   view.timeframe = timeframe;
   view.selected = null;
-  for (const button of byId('timeframes').children) button.setAttribute('aria-pressed', String(button.value === timeframe));
+  markTimeframe(timeframe);
   remember();
   market.show(timeframe);
 }
@@ -163,30 +153,19 @@ function showAll() {
   const last = candles[candles.length - 1];
   showPrice(last, view.places, view.instrument.symbol);
   showDay(view.day, last, view.places, view.instrument.base);
-  showLegend();
+  pointOut();
   showCondition(candles, market.gaps, last !== undefined && last.time + secondsOf(view.timeframe) > now());
   if (view.isTable) showTable(byId('table'), { symbol: view.instrument.symbol, timeframe: view.timeframe, candles, places: view.places });
 }
 
-function showLegend() {
+function pointOut() {
   const candles = market?.history?.candles ?? [];
   const index = view.selected ?? candles.length - 1;
-  const candle = candles[index];
-  const spans = candle === undefined ? [] : parts(candle, view.timeframe, view.places, average(index)).map(legendPart);
-  byId('legend').replaceChildren(...spans);
-  if (candle) byId('legend').dataset.move = candle.close >= candle.open ? 'up' : 'down';
+  showLegend(byId('legend'), candles[index], view.timeframe, view.places, average(index));
 }
 
 function average(index) {
   return byId('sma').getAttribute('aria-pressed') === 'true' ? chart.averageAt(index) : null;
-}
-
-function legendPart([label, value, kind]) {
-  const span = document.createElement('span');
-  span.className = kind;
-  if (label) span.append(Object.assign(document.createElement('b'), { textContent: label }), ' ');
-  span.append(value);
-  return span;
 }
 
 function showSimulated() {
@@ -198,31 +177,9 @@ function showSimulated() {
 
 /** Once a second: what changes by time alone. */
 function tick() {
-  const { state, age } = feedState({ ...feed, now: now() });
-  showFeed({ state, age }, feed.status?.detail);
-  sayFeed(state);
+  feed.show();
   if (view.instrument === null) return;
   showCountdown(bucketOf(now(), view.timeframe) + secondsOf(view.timeframe) - now());
-}
-
-/** Say aloud when the feed stops being live, and when it is again; not its every reconnect, and never its age. */
-function sayFeed(state) {
-  if (state === 'connecting' || state === feed.said) return;
-  if (feed.said !== null) announce(`Feed: ${state}`);
-  feed.said = state;
-}
-
-async function askStatus() {
-  if (document.hidden || view.instrument === null) return;
-  const { exchange } = view.instrument;
-  try {
-    const rows = (await api.feeds()).filter((row) => row.exchange === exchange);
-    const newest = rows.sort((one, other) => Date.parse(other.updated_at) - Date.parse(one.updated_at))[0];
-    if (newest && !(Date.parse(feed.status?.updated_at ?? '') > Date.parse(newest.updated_at))) feed.status = newest;
-  } catch (error) {
-    console.warn('the status could not be loaded:', error.message); // The age on display goes on and tells it.
-  }
-  tick();
 }
 
 async function askDay() {
@@ -237,30 +194,6 @@ async function askDay() {
   if (market?.history) showAll();
 }
 
-function makeTimeframes() {
-  for (const [index, timeframe] of TIMEFRAMES.entries()) {
-    const button = Object.assign(document.createElement('button'), { type: 'button', value: timeframe, textContent: timeframe });
-    button.title = `${timeframe} (${index + 1})`;
-    button.setAttribute('aria-pressed', 'false');
-    button.addEventListener('click', () => setTimeframe(timeframe));
-    byId('timeframes').append(button);
-  }
-}
-
-function showTimeframes() {
-  for (const button of byId('timeframes').children) button.disabled = !view.instrument.timeframes.includes(button.value);
-}
-
-function fillSymbols() {
-  const groups = new Map();
-  for (const [index, { exchange, symbol }] of view.instruments.entries()) {
-    if (!groups.has(exchange)) groups.set(exchange, Object.assign(document.createElement('optgroup'), { label: exchange }));
-    groups.get(exchange).append(new Option(symbol, String(index)));
-  }
-  byId('symbol').replaceChildren(...groups.values());
-  byId('symbol').disabled = false;
-}
-
 function bind() {
   byId('symbol').addEventListener('change', (event) => open(view.instruments[Number(event.target.value)]));
   byId('sma').addEventListener('click', toggleAverage);
@@ -273,10 +206,7 @@ function bind() {
   const actions = { '[': () => moveSymbol(-1), ']': () => moveSymbol(1), t: toggleTheme, s: toggleAverage, v: toggleTable, z: toggleZone };
   Object.assign(actions, { g: showHole, End: () => chart.showNewest(), '?': () => byId('keys').showModal() });
   Object.assign(actions, { ArrowLeft: () => read(-1), ArrowRight: () => read(1) });
-  listen(actions, (index) => {
-    const button = byId('timeframes').children[index];
-    if (button && !button.disabled) button.click();
-  });
+  listen(actions, pressTimeframe);
 }
 
 /** Move the crosshair to a neighbour and say what it is; only while the chart has the focus. */
@@ -287,7 +217,7 @@ function read(step) {
   const index = Math.min(candles.length - 1, Math.max(0, from + step));
   chart.select(index);
   view.selected = index;
-  showLegend();
+  pointOut();
   announce(sentence(candles[index], view.timeframe, view.places));
   return true;
 }
@@ -326,7 +256,7 @@ function setZone(zone) {
 function toggleAverage() {
   setAverage(byId('sma').getAttribute('aria-pressed') !== 'true');
   remember();
-  showLegend();
+  pointOut();
 }
 
 function setAverage(isVisible) {
