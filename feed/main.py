@@ -12,13 +12,19 @@ import secrets
 import signal
 import socket
 import sys
+import time
+from contextlib import ExitStack
 
 from aiohttp import web
 from marketdata import observe
 from marketdata.clock import SystemClock
 from marketdata.errors import SettingsInvalid, StoreError
-from marketdata.exchanges.registry import live_trades
+from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.registry import adapter_for, live_trades
 from marketdata.jobs.follow_live import FollowLive, Rhythm
+from marketdata.jobs.followed_exchange import FollowedExchange
+from marketdata.jobs.mend import Mender
+from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
 from marketdata.wiring import Settings, settings, store_from
 
@@ -43,7 +49,8 @@ def main() -> int:
 async def run(known: Settings) -> int:
     """Follow, serve and wait for the signal."""
     hub = Hub(epoch=secrets.token_hex(4))
-    follow = follow_live(known, hub)
+    clients = ExitStack()
+    follow = follow_live(known, hub, clients)
     loop = asyncio.get_running_loop()
     for wish in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(wish, follow.stop)
@@ -61,20 +68,35 @@ async def run(known: Settings) -> int:
         return 1
     finally:
         await runner.cleanup()
+        clients.close()
     observe.logger.info("stopped, everything saved")
     return 0
 
 
-def follow_live(known: Settings, hub: Hub) -> FollowLive:
-    """The job, wired to the real store and the exchanges of the settings."""
+def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
+    """The job, wired to the real store and the exchanges of the settings; `clients` is closed when it is done."""
     clock = SystemClock()
 
     def open_stream(exchange: str) -> Stream:
         return Stream(live_trades(exchange, known.coinbase_feed, known.coinbase_websocket_url), clock=clock)
 
+    def open_mender(followed: FollowedExchange) -> Mender | None:
+        adapter = adapter_for(followed.name)
+        if adapter.trade_history is None:
+            return None
+        budget = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
+        rest = Rest(followed.name, known.coinbase_rest_url, budget, clock, sleep=time.sleep)
+        clients.callback(rest.close)
+
+        async def fetch(request: Request) -> bytes:
+            return await asyncio.to_thread(rest.get, request)
+
+        return Mender(followed, adapter.trade_history(followed.name), fetch)
+
     return FollowLive(
         store=store_from(known),
         open_stream=open_stream,
+        open_mender=open_mender,
         publish=hub.publish,
         clock=clock,
         feed_id=f"{socket.gethostname()}-{os.getpid()}",

@@ -150,6 +150,7 @@ class House:
             "MARKETDATA_LOCAL": "1",
             "COINBASE_FEED": self._plan.feed,
             "COINBASE_WEBSOCKET_URL": self._websocket_url(),
+            "COINBASE_REST_URL": self._rest_url(),
             "FEED_PORT": str(self._feed_port),
             "FEED_EXCHANGES": ",".join(self._exchanges()),
         }
@@ -159,6 +160,9 @@ class House:
         if self._plan.live:
             return coinbase.ADVANCED_URL if self._plan.feed == "advanced" else coinbase.EXCHANGE_URL
         return f"ws://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}/{self._plan.feed}"
+
+    def _rest_url(self) -> str:
+        return coinbase.REST_URL if self._plan.live else f"http://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}"
 
     def _exchanges(self) -> list[str]:
         suffix = "" if self._plan.live else SIMULATED_SUFFIX

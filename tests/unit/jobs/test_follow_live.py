@@ -62,6 +62,7 @@ class Rig:
         self.follow = FollowLive(
             store=self.store,
             open_stream=open_stream,
+            open_mender=lambda _: None,
             publish=self._publish,
             clock=clock,
             feed_id="test",

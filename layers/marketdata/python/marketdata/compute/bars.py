@@ -110,6 +110,7 @@ class Bars:
         self._complete_until_ns = _LONG_AGO_NS
         self._empty_until_ns = _LONG_AGO_NS
         self._whole_since_ns: int | None = None
+        self._resumed: tuple[int, int] | None = None
         self._pending: list[Trade] = []
         # The door of the hot path: a bound C method, not a method of ours.
         self.add: Callable[[Trade], None] = self._pending.append
@@ -119,6 +120,19 @@ class Bars:
     def pending(self) -> int:
         """How many trades wait to be folded; callers bound it by calling `fold`."""
         return len(self._pending)
+
+    @property
+    def beginning(self) -> tuple[int, int] | None:
+        """(first trade id, opening in nanoseconds) of the oldest bucket, while nothing before that trade was seen."""
+        oldest = self._buckets[self._starts[0]] if self._starts else None
+        if oldest is None or not self._ids_contiguous or self.seen.lowest != oldest.first_id:
+            return None
+        return oldest.first_id, oldest.start_ns
+
+    def resume(self, last_id: int, close_ns: int) -> None:
+        """Go on after a proven bucket that ended at `close_ns` with trade `last_id`: what follows it is a hole."""
+        self.seen.add(last_id, last_id)
+        self._resumed = (last_id, close_ns)
 
     def heartbeat(self, heartbeat: Heartbeat) -> None:
         """The exchange's word on the time and on its newest trade id (None: it does not know)."""
@@ -300,13 +314,18 @@ class Bars:
         return quiet and self.seen.covers(bucket.first_id - 1, bucket.last_id)
 
     def _note_emptiness_before(self, bucket: _Bucket) -> None:
-        at = bisect_left(self._starts, bucket.start_ns)
-        if bucket.joined or at == 0:
-            return
-        before = self._buckets[self._starts[at - 1]]
-        if self._ids_contiguous and self.seen.covers(before.last_id, bucket.first_id):
+        before = None if bucket.joined else self._end_before(bucket)
+        if before is not None and self._ids_contiguous and self.seen.covers(before[0], bucket.first_id):
             bucket.joined = True
-            self._note_empty(before.end_ns, bucket.start_ns)
+            self._note_empty(before[1], bucket.start_ns)
+
+    def _end_before(self, bucket: _Bucket) -> tuple[int, int] | None:
+        """(last trade id, end) of the bucket before this one, in memory or resumed after."""
+        at = bisect_left(self._starts, bucket.start_ns)
+        if at == 0:
+            return self._resumed
+        before = self._buckets[self._starts[at - 1]]
+        return before.last_id, before.end_ns
 
     def _note_trailing_emptiness(self) -> None:
         newest = self._newest

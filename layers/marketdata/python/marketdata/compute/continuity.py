@@ -29,6 +29,26 @@ class IdRuns:
         """The runs of ids between the lowest and the highest seen that were not seen, as closed pairs."""
         return [(last + 1, first - 1) for last, first in zip(self._lasts, self._firsts[1:], strict=False)]
 
+    @property
+    def lowest(self) -> int | None:
+        """The lowest id seen and not forgotten."""
+        return self._firsts[0] if self._firsts else None
+
+    def missing(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The runs of ids from `first` to `last`, both included, that were not seen, as closed pairs."""
+        found, at = [], first
+        for low, high in zip(self._firsts, self._lasts, strict=True):
+            if high < at:
+                continue
+            if low > last:
+                break
+            if low > at:
+                found.append((at, low - 1))
+            at = high + 1
+        if at <= last:
+            found.append((at, last))
+        return found
+
     def covers(self, first: int, last: int) -> bool:
         """Whether every id from `first` to `last`, both included, has been seen."""
         at = bisect_right(self._firsts, first) - 1

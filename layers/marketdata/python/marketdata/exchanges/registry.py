@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording
-from marketdata.exchanges.exchange import FrameDecoder, LiveTrades
+from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
+from marketdata.exchanges.exchange import FrameDecoder, LiveTrades, TradeHistory
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -18,6 +18,10 @@ class Adapter:
 
     feeds: Mapping[str, Callable[..., LiveTrades]]
     recording: Callable[[str], FrameDecoder]
+    trade_history: Callable[[str], TradeHistory] | None = None
+    requests_per_second: float = 1.0
+    requests_burst: int = 1
+    """REST limits, well below the exchange's own: others may share our address."""
 
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
@@ -25,6 +29,9 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         "coinbase": Adapter(
             feeds={"exchange": CoinbaseExchange, "advanced": CoinbaseAdvanced},
             recording=CoinbaseRecording,
+            trade_history=CoinbaseRest,
+            requests_per_second=5.0,
+            requests_burst=10,
         )
     }
 )

@@ -16,11 +16,13 @@ from marketdata.compute.bars import Bars, Change
 from marketdata.errors import RequestInvalid, StoreError
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.live_documents import candle_document, status_document
+from marketdata.jobs.mend import Mender
 from marketdata.jobs.spool import Spool, Waiting
+from marketdata.model.candle import Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.model.times import utc
+from marketdata.model.times import nanoseconds, utc
 from marketdata.net.stream import Stream
 from marketdata.store.store import FeedStatus, Store
 
@@ -43,6 +45,12 @@ class Publish(Protocol):
 
 OpenStream = Callable[[str], Stream]
 """Makes the stream of an exchange. Raises: RequestInvalid when no adapter has that name."""
+
+OpenMender = Callable[[FollowedExchange], Mender | None]
+"""Makes what fetches the trades that the stream lost; None where an exchange's trades cannot be asked for by id."""
+
+CANDLES_LOOKED_BACK = 1_000
+"""Where the last proven candle is looked for at a start; further back it is the gap scan's work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,7 @@ class FollowLive:
         *,
         store: Store,
         open_stream: OpenStream,
+        open_mender: OpenMender,
         publish: Publish,
         clock: Clock,
         feed_id: str,
@@ -77,6 +86,7 @@ class FollowLive:
         self.followed: dict[str, FollowedExchange] = {}
         self._store = store
         self._open_stream = open_stream
+        self._open_mender = open_mender
         self._publish = publish
         self._clock = clock
         self._feed_id = feed_id
@@ -86,6 +96,7 @@ class FollowLive:
         self._started_at = clock.now()
         self._instruments: dict[tuple[str, str], Instrument] = {}
         self._unreadable: set[str] = set()
+        self._resumed: set[tuple[str, str]] = set()
         self._streams: list[asyncio.Task[None]] = []
         self._spool = Spool(self._rhythm.candles_waiting_max)
         self._empty: dict[tuple[str, str], list[Span]] = {}
@@ -169,7 +180,23 @@ class FollowLive:
         for exchange, symbols in wanted.items():
             followed = self.followed.get(exchange) or self._start(exchange)
             if followed is not None:
-                followed.follow(symbols)
+                await self._follow(followed, symbols)
+
+    async def _follow(self, followed: FollowedExchange, symbols: list[str]) -> None:
+        """Subscribe; a symbol that is new goes on where its last proven candle ended."""
+        followed.know(symbols)
+        for symbol in symbols:
+            if symbol not in followed.bars and (symbol, followed.name) not in self._resumed:
+                self._resumed.add((symbol, followed.name))
+                await asyncio.to_thread(self._resume, followed, self._instruments[followed.name, symbol])
+        followed.follow(symbols)
+
+    def _resume(self, followed: FollowedExchange, instrument: Instrument) -> None:
+        newest = self._store.candles(instrument, M1, start=None, end=None, limit=CANDLES_LOOKED_BACK, newest_first=True)
+        for candle in newest:
+            if candle.source is Source.PROVEN and candle.last_id is not None:
+                followed.resume(instrument.symbol, candle.last_id, nanoseconds(candle.close_time))
+                return
 
     async def _make_room(self) -> None:
         """Partitions must exist before candles come."""
@@ -190,6 +217,9 @@ class FollowLive:
         followed = FollowedExchange(stream, keep_trades=self._keep_trades, trades_max=self._rhythm.trades_waiting_max)
         self.followed[exchange] = followed
         self._streams.append(asyncio.create_task(stream.run(followed.handle)))
+        mender = self._open_mender(followed)
+        if mender is not None:
+            self._streams.append(asyncio.create_task(mender.run()))
         return followed
 
     async def _tick(self) -> None:

@@ -38,16 +38,27 @@ class FollowedExchange:
         self.trades_seen = 0
         self.trades_dropped = 0
         self.last_trade_ns: int | None = None
+        self.told: dict[str, int] = {}
+        """The newest trade id that the exchange's heartbeats named, by symbol."""
         self.quarantine: deque[Quarantined] = deque(maxlen=QUARANTINE_MAX)
         self._dropped_in_flight = 0
         self._keep_trades = keep_trades
         self._trades_max = trades_max
         self._symbols: frozenset[str] = frozenset()
 
+    def know(self, symbols: Sequence[str]) -> None:
+        """These symbols are ours, whether subscribed yet or not."""
+        self._symbols = frozenset(symbols)
+
     def follow(self, symbols: Sequence[str]) -> None:
         """Follow exactly these symbols from now on."""
-        self._symbols = frozenset(symbols)
+        self.know(symbols)
         self.stream.follow(symbols)
+
+    def resume(self, symbol: str, last_id: int, close_ns: int) -> None:
+        """Go on after a proven candle of the store, if this symbol has no bars yet."""
+        if symbol not in self.bars and (bars := self._open(symbol)) is not None:
+            bars.resume(last_id, close_ns)
 
     def handle(self, events: Sequence[Event]) -> None:
         """Take the events of one frame; what the exchange says of symbols that we do not follow is passed over."""
@@ -55,7 +66,7 @@ class FollowedExchange:
             if type(event) is Trade:
                 bars = self.bars.get(event.symbol) or self._open(event.symbol)
                 if bars is not None:
-                    self._take_trade(bars, event)
+                    self.take_trade(bars, event)
             elif isinstance(event, Heartbeat):
                 self._beat(event)
             elif isinstance(event, Malformed):
@@ -71,7 +82,8 @@ class FollowedExchange:
         self.bars[symbol] = Bars(self.name, symbol, ids_contiguous=contiguous, buckets_max=BUCKETS_KEPT)
         return self.bars[symbol]
 
-    def _take_trade(self, bars: Bars, trade: Trade) -> None:
+    def take_trade(self, bars: Bars, trade: Trade) -> None:
+        """Take a trade, wherever it came from."""
         bars.add(trade)
         if bars.pending >= PENDING_TRADES_MAX:
             bars.fold()
@@ -95,6 +107,8 @@ class FollowedExchange:
         del self.trades[: max(0, count - self._dropped_in_flight)]
 
     def _beat(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.symbol is not None and heartbeat.last_trade_id is not None:
+            self.told[heartbeat.symbol] = max(heartbeat.last_trade_id, self.told.get(heartbeat.symbol, 0))
         if heartbeat.symbol is None:
             for bars in self.bars.values():
                 bars.heartbeat(heartbeat)

@@ -1,0 +1,166 @@
+"""Fetch exactly the trades that the stream did not bring, before their minutes close. Run by follow_live.
+
+A hole is a run of trade ids between ids that were seen, ids that a heartbeat says exist beyond our newest, or the
+beginning of the first minute after a fresh start. On a restart the last proven candle's last id counts as seen, so that
+everything since is a hole: the exchange is the write-ahead log. A hole too long for this is left to the gap scan.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from marketdata.compute.bars import Bars
+from marketdata.errors import RemoteError
+from marketdata.exchanges.exchange import Request, TradeHistory
+from marketdata.jobs.followed_exchange import FollowedExchange
+from marketdata.model.trade import Trade
+
+logger = logging.getLogger(__name__)
+
+Fetch = Callable[[Request], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class MendLimits:
+    """How patient and how busy mending is."""
+
+    look_seconds: float = 0.5
+    settle_seconds: float = 1.0
+    """A trade that is only late on the stream needs no request."""
+    hole_ids_max: int = 50_000
+    page_trades: int = 1_000
+    retry_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """The ids from `first` to `last`, both included."""
+
+    symbol: str
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+class Mender:
+    """Mends the holes of one followed exchange, one request at a time."""
+
+    def __init__(
+        self, followed: FollowedExchange, history: TradeHistory, fetch: Fetch, limits: MendLimits | None = None
+    ) -> None:
+        self.mended = 0
+        self.absent = 0
+        self._followed = followed
+        self._history = history
+        self._fetch = fetch
+        self._limits = limits or MendLimits()
+        self._noticed: dict[tuple[str, int], float] = {}
+        self._too_long: set[tuple[str, int]] = set()
+        self._unconfirmed: set[Hole] = set()
+
+    async def run(self) -> None:
+        """Look and mend until cancelled."""
+        while True:
+            try:
+                for hole in self._settled():
+                    await self._mend(hole)
+                for symbol in list(self._followed.bars):
+                    await self._complete_first_minute(symbol)
+            except RemoteError as error:
+                logger.warning("mending waits", extra={"exchange": self._followed.name, "reason": error.reason})
+                await asyncio.sleep(self._limits.retry_seconds)
+            await asyncio.sleep(self._limits.look_seconds)
+
+    def _settled(self) -> list[Hole]:
+        """The holes that did not close by themselves in a moment, newest first."""
+        now = asyncio.get_running_loop().time()
+        holes = self.holes()
+        # By its beginning: a hole that grows with every heartbeat is still the same hole.
+        begun = {(hole.symbol, hole.first): hole for hole in holes}
+        self._noticed = {key: self._noticed.get(key, now) for key in begun}
+        self._too_long.intersection_update(begun)
+        due = [hole for key, hole in begun.items() if now - self._noticed[key] >= self._limits.settle_seconds]
+        return [hole for hole in sorted(due, key=lambda hole: -hole.last) if not self._is_too_long(hole)]
+
+    def holes(self) -> list[Hole]:
+        """Every run of ids that is known to exist and was not seen."""
+        found = []
+        for symbol, bars in self._followed.bars.items():
+            bars.fold()
+            found += [Hole(symbol, first, last) for first, last in bars.seen.holes]
+            ahead, highest = self._followed.told.get(symbol), bars.seen.highest
+            if ahead is not None and highest is not None and ahead > highest:
+                found.append(Hole(symbol, highest + 1, ahead))
+        return found
+
+    def _is_too_long(self, hole: Hole) -> bool:
+        if len(hole) <= self._limits.hole_ids_max:
+            return False
+        if (hole.symbol, hole.first) not in self._too_long:
+            self._too_long.add((hole.symbol, hole.first))
+            logger.warning(
+                "a hole too long to mend is left to the gap scan",
+                extra={"exchange": self._followed.name, "symbol": hole.symbol, "trades": len(hole)},
+            )
+        return True
+
+    async def _mend(self, hole: Hole) -> None:
+        """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent."""
+        bars = self._followed.bars[hole.symbol]
+        before: int | None = hole.last + 1
+        while before is not None and before > hole.first:
+            trades = await self._page(hole.symbol, before)
+            if not trades or trades[-1].id >= before:
+                break
+            self._deliver(bars, [trade for trade in trades if trade.id >= hole.first])
+            before = trades[0].id
+        else:
+            self._confirm_absence(bars, hole)
+
+    async def _page(self, symbol: str, before: int) -> tuple[Trade, ...]:
+        body = await self._fetch(self._history.trades_request(symbol, before, self._limits.page_trades))
+        return self._history.parse_trades(body, symbol).trades
+
+    def _deliver(self, bars: Bars, trades: list[Trade]) -> None:
+        bars.fold()
+        for trade in trades:
+            if not bars.seen.covers(trade.id, trade.id):
+                self._followed.take_trade(bars, trade)
+                self.mended += 1
+        bars.fold()
+
+    def _confirm_absence(self, bars: Bars, hole: Hole) -> None:
+        """The pages reached below the hole, so the ids in it that are still unseen were not in them."""
+        for first, last in bars.seen.missing(hole.first, hole.last):
+            rest = Hole(hole.symbol, first, last)
+            if rest in self._unconfirmed:
+                self._unconfirmed.discard(rest)
+                bars.seen.add(first, last)
+                self.absent += len(rest)
+                logger.warning(
+                    "the exchange has no trades with these ids",
+                    extra={"exchange": self._followed.name, "symbol": rest.symbol, "first": first, "last": last},
+                )
+            else:
+                self._unconfirmed.add(rest)
+
+    async def _complete_first_minute(self, symbol: str) -> None:
+        """After a fresh start, fetch the beginning of the first minute, and see the trade before it."""
+        bars = self._followed.bars[symbol]
+        for _ in range(self._limits.hole_ids_max // self._limits.page_trades):
+            beginning = bars.beginning
+            if beginning is None:
+                return
+            first_id, start_ns = beginning
+            trades = await self._page(symbol, first_id)
+            if not trades:
+                bars.seen.add(first_id - 1, first_id - 1)
+                return
+            self._deliver(bars, [trade for trade in trades if trade.time_ns >= start_ns])
+            earlier = [trade.id for trade in trades if trade.time_ns < start_ns]
+            if earlier:
+                bars.seen.add(max(earlier), max(earlier))
+                return

@@ -1,0 +1,127 @@
+"""Polite HTTP: paced, bounded, and every failure named by whose move it is."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from marketdata.clock import FakeClock
+from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.exchanges.exchange import Request
+from marketdata.net.rest import PacedBudget, Rest, retry_after_seconds
+
+NOON = datetime(2026, 8, 9, 12, tzinfo=UTC)
+
+
+class Ticks:
+    """A monotonic clock that moves when someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@contextmanager
+def exchange(status: int, body: bytes = b"[]", **headers: str) -> Iterator[tuple[str, list[str]]]:
+    """A server that answers everything alike, and what it was asked."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/api", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def rest(url: str, ticks: Ticks, budget: PacedBudget | None = None) -> Rest:
+    return Rest("coinbase", url, budget or PacedBudget(10, 5, ticks), FakeClock(NOON), sleep=ticks.sleep)
+
+
+def test_a_request_is_made_below_the_base_address() -> None:
+    with exchange(200, b"body") as (url, asked):
+        client = rest(url, Ticks())
+        assert client.get(Request("/products/BTC-USD/trades", (("limit", "5"),))) == b"body"
+        client.close()
+    assert asked == ["/api/products/BTC-USD/trades?limit=5"]
+
+
+@pytest.mark.parametrize("status", [429, 418])
+def test_an_exchange_that_asks_for_patience_gets_it_from_everyone(status: int) -> None:
+    ticks = Ticks()
+    budget = PacedBudget(10, 5, ticks)
+    with exchange(status, Retry_After="20") as (url, asked):
+        client = rest(url, ticks, budget)
+        with pytest.raises(RemoteThrottled) as throttled:
+            client.get(Request("/x"))
+        client.close()
+    assert throttled.value.retry_at == NOON + timedelta(seconds=20)
+    assert budget.take() >= 20
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(500, RemoteUnavailable), (503, RemoteUnavailable), (404, RemoteMalformed), (302, RemoteMalformed)],
+)
+def test_other_answers_say_whose_move_it_is(status: int, error: type[Exception]) -> None:
+    with exchange(status) as (url, _):
+        client = rest(url, Ticks())
+        with pytest.raises(error):
+            client.get(Request("/x"))
+        client.close()
+
+
+def test_nobody_there_is_unavailable() -> None:
+    client = rest("http://127.0.0.1:1", Ticks())
+    with pytest.raises(RemoteUnavailable):
+        client.get(Request("/x"))
+    client.close()
+
+
+def test_a_budget_allows_a_burst_and_then_its_pace() -> None:
+    ticks = Ticks()
+    budget = PacedBudget(10, 3, ticks)
+    assert [round(budget.take(), 3) for _ in range(5)] == [0, 0, 0, 0.1, 0.2]
+    ticks.sleep(10)
+    assert [round(budget.take(), 3) for _ in range(4)] == [0, 0, 0, 0.1]
+
+
+def test_a_spent_budget_is_no_reason_to_wait_for_ever() -> None:
+    ticks = Ticks()
+    budget = PacedBudget(10, 1, ticks)
+    budget.block(3_600)
+    client = rest("http://127.0.0.1:1", ticks, budget)
+    with pytest.raises(RemoteThrottled):
+        client.get(Request("/x"))
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7), (None, 5), ("Wed, 21 Oct 2026 07:28:00 GMT", 5), ("-3", 0), ("1e12", 259_200)]
+)
+def test_retry_after_is_bounded(header: str | None, seconds: float) -> None:
+    assert retry_after_seconds(header) == seconds
