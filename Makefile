@@ -42,7 +42,7 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	$(BIN)/python -m pytest -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/house
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 4 -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/house
 
 # What this machine needs, told in one line where it is missing.
 .venv/bin/uv:

@@ -1,8 +1,10 @@
 """What many tests share: one running, migrated local Supabase for the whole session."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -21,6 +23,11 @@ delete from public.instruments;
 delete from internal.dirty;
 set session_replication_role = origin;
 """
+
+# The quick loop (`make check`) draws fewer examples; `make test` draws hypothesis' own hundred.
+hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("whole", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from marketdata.net.stream import Stream
 from tests.unit.local.exchanges.market import NOW, TAPE, simulator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["capture.ndjson", "capture.ndjson.gz"])
 async def test_a_recorded_feed_replays_to_the_exchanges_own_candles(name: str, tmp_path: Path) -> None:
     clock, path, stop = FakeClock(NOW), tmp_path / name, asyncio.Event()

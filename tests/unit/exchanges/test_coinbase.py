@@ -291,6 +291,7 @@ def mutated(random_source: random.Random) -> Iterator[bytes]:
         yield bytes(frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", [CoinbaseExchange(), CoinbaseAdvanced()])
 def test_decode_raises_nothing_but_its_one_declared_error(decoder: FrameDecoder) -> None:
     seed = 20_261_121

@@ -25,6 +25,8 @@ from marketdata.store.memory import MemoryStore
 from local.exchanges.faults import Faults
 from tests.unit.local.exchanges.market import NOW, TAPE, simulator
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_SECONDS = 20.0
 BTC = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)
 ETH = replace(BTC, symbol="ETH-USD", base="ETH")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from marketdata.clock import FakeClock
 from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRest
 from marketdata.exchanges.exchange import Request
@@ -28,6 +29,8 @@ from local.exchanges.coinbase import Simulator
 from local.exchanges.faults import Faults
 from tests.unit.jobs.test_follow_live import figures, from_tape
 from tests.unit.local.exchanges.market import NOW, simulator
+
+pytestmark = pytest.mark.slow
 
 DEADLINE_SECONDS = 30.0
 BTC = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)

@@ -20,6 +20,8 @@ from tests.conftest import RunningSupabase, require_binaries
 
 ROOT = Path(__file__).resolve().parents[3]
 
+pytestmark = pytest.mark.stack
+
 # Runs one until it is killed; says where.
 HOLDER = """
 import json, sys, time
