@@ -108,7 +108,8 @@ def test_the_missing_trade_proves_all_three_when_it_comes_late() -> None:
 
 def test_a_heartbeat_naming_our_newest_trade_proves_the_end_of_a_quiet_minute() -> None:
     made = bars(trade(1, 30), trade(2, 61))
-    made.heartbeat(beat(119, 2))
+    made.heartbeat(beat(121, 2))
+    # A heartbeat may overtake a trade inside the exchange: a second after the end it proves nothing yet.
     assert sources(made) == [Source.PARTIAL, Source.PARTIAL]
     made.heartbeat(Heartbeat("BTC-USD", 2, NOON_NS + 120 * SECOND + HEARTBEAT_GRACE_NS))
     assert sources(made) == [Source.PROVEN]
@@ -137,6 +138,14 @@ def test_a_break_inside_a_minute_keeps_it_partial_where_ids_prove_nothing() -> N
     made.add(trade(800, 121))
     made.add(trade(900, 181))
     assert sources(made) == [Source.PARTIAL, Source.PARTIAL, Source.LIVE, Source.PARTIAL]
+
+
+def test_a_snapshot_after_a_break_does_not_make_the_broken_minute_whole() -> None:
+    made = bars(trade(10, 30), trade(500, 70), contiguous=False)
+    made.disconnected()
+    for one in (trade(400, 60), trade(700, 100), trade(800, 121)):
+        made.add(one)
+    assert sources(made)[:2] == [Source.PARTIAL, Source.PARTIAL]
 
 
 def test_closed_is_told_once_and_a_later_change_is_a_revision() -> None:

@@ -20,6 +20,15 @@ def test_runs_answer_as_a_plain_set_would(runs: list[tuple[int, int]], first: in
     assert missing == ({*range(min(ids), max(ids))} - ids if ids else set())
 
 
+def test_what_lies_between_two_runs_joins_them() -> None:
+    seen = IdRuns()
+    for first, last in ((1, 2), (10, 12), (3, 4), (8, 9), (5, 7)):
+        seen.add(first, last)
+    assert seen.covers(1, 12)
+    assert seen.missing(0, 14) == [(0, 0), (13, 14)]
+    assert seen.lowest == 1
+
+
 def test_nothing_is_covered_before_anything_was_seen() -> None:
     seen = IdRuns()
     assert not seen.covers(1, 1)
