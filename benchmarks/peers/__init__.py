@@ -1,0 +1,1 @@
+"""Other people's software, measured beside ours; each is skipped where it is not installed."""
