@@ -44,6 +44,16 @@ contracts:
 unit:
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 4 -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/house
 
+bench: .venv-bench/.installed node_modules/.installed
+	PYTHONPATH=.:layers/marketdata/python .venv-bench/bin/python -m benchmarks $(BENCH)
+
+# The peers bring dependencies of their own, so they live in an environment of their own.
+.venv-bench/.installed: requirements/bench.txt | .venv/bin/uv
+	@echo "installing the benchmarks' peers into .venv-bench"
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-bench
+	@$(UV) pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
 # What this machine needs, told in one line where it is missing.
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed as '$(PYTHON)'; name another with PYTHON=..."; exit 1; }
