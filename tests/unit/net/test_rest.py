@@ -88,7 +88,7 @@ def test_an_exchange_that_asks_for_patience_gets_it_from_everyone(status: int) -
     [(500, RemoteUnavailable), (503, RemoteUnavailable), (404, RemoteMalformed), (302, RemoteMalformed)],
 )
 def test_other_answers_say_whose_move_it_is(status: int, error: type[Exception]) -> None:
-    with exchange(status) as (url, _):
+    with exchange(status, Location="/elsewhere") as (url, _):
         client = rest(url, Ticks())
         with pytest.raises(error):
             client.get(Request("/x"))
