@@ -1,6 +1,6 @@
 """Candles a second into the store, by the production client and through the whole local stack, beside bare Postgres.
 
-The stack is what `make up` runs: embedded Postgres with fsync, the real PostgREST, the gateway. Calibration are the same
+The stack is what `make up` runs: embedded Postgres with fsync, the real PostgREST, the gateway. Calibration is the same
 rows into the same table, triggers and all, by psycopg's executemany and by COPY. Then the drain that follows a minute
 of 100 symbols. Times are wall clock: most of the work is done in other processes.
 """
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -86,13 +87,14 @@ def _time_writes(stack: Stack) -> dict[str, list[float]]:
         # Each way writes minutes of its own, so that all of them insert where nothing is.
         ours, plain, copied = (_candles(3 * number + way) for way in range(3))
         proven = [replace(candle, source=Source.PROVEN) for candle in ours]
-        for name, write in (
-            ("put_candles: new", lambda: stack.store.put_candles(ours)),  # noqa: B023
-            ("put_candles: the same again", lambda: stack.store.put_candles(ours)),  # noqa: B023
-            ("put_candles: partial become proven", lambda: stack.store.put_candles(proven)),  # noqa: B023
-            ("psycopg executemany, on conflict: new", _upserting(stack, plain)),
-            ("COPY: new", _copying(stack, copied)),
-        ):
+        ways: dict[str, Callable[[], None]] = {
+            "put_candles: new": partial(stack.store.put_candles, ours),
+            "put_candles: the same again": partial(stack.store.put_candles, ours),
+            "put_candles: partial become proven": partial(stack.store.put_candles, proven),
+            "psycopg executemany, on conflict: new": _upserting(stack, plain),
+            "COPY: new": _copying(stack, copied),
+        }
+        for name, write in ways.items():
             started = time.perf_counter()
             write()
             seconds.setdefault(name, []).append(time.perf_counter() - started)
@@ -106,10 +108,10 @@ def _time_drains(stack: Stack) -> dict[str, list[float]]:
     start = START + timedelta(days=2)
     for number in range(DRAINED_MINUTES):
         stack.store.put_candles([_candle(symbol, start + M1.duration * number) for symbol in _symbols()])
-        for name in seconds:
+        for taken in seconds.values():
             started = time.perf_counter()
             _drain(stack)
-            seconds[name].append(time.perf_counter() - started)
+            taken.append(time.perf_counter() - started)
     return seconds
 
 
