@@ -3,12 +3,15 @@
 import importlib
 import os
 import platform
+import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 NAMES = ("hot_path", "store")
+
+TABLE_WIDTH = 140
 
 _progress = Console(stderr=True, highlight=False)
 
@@ -25,7 +28,8 @@ def main(
         _progress.print(f"{name} …", style="bold")
         # One at a time: what a benchmark imports must not weigh on the one before it.
         result = importlib.import_module(f"benchmarks.{name}").run(_announce)
-        result.show(Console())
+        # Tables into a file or a pipe keep their width.
+        result.show(Console(width=None if sys.stdout.isatty() else TABLE_WIDTH))
         if save:
             _progress.print(f"written to {result.save(_machine())}")
 

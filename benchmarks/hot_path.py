@@ -22,16 +22,16 @@ PRODUCTS_FEW, PRODUCTS_MANY = 10, 400
 PASSES_FEW, PASSES_MANY = 3, 1
 
 OURS = "ours: decode + bars"
-OURS_ADVANCED = "ours, Advanced Trade frames"
-FOLLOWER = "ours, with the feed's follower"
+OURS_ADVANCED = "ours, cryptofeed's frames"
+FOLLOWER = "ours, in the feed's follower"
 STREAM = "ours, in the stream's loop"
-PLAIN = "plain port: json + pydantic + Decimal"
-CRYPTOFEED = "cryptofeed 2.4.1, Advanced Trade frames"
-JSON = "bare json.loads, no candles"
+PLAIN = "json + pydantic + Decimal"
+CRYPTOFEED = "cryptofeed 2.4.1"
+JSON = "json.loads, no candles"
 
 PLAIN_TIMES_MIN, CRYPTOFEED_TIMES_MIN = 4.0, 2.0
 
-_COLUMNS = ("design", "ns a message, best", "median", "messages/s", "x ours, best", "x ours, in turns", "wrong candles")
+_COLUMNS = ("design", "ns, best", "ns, median", "messages/s", "x ours, best", "x ours, in turns", "wrong")
 
 
 class CandleDesign(Design, Protocol):

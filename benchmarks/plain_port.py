@@ -1,6 +1,6 @@
 """The plain way to write it, which ours is measured against: json, a pydantic model, Decimal sums.
 
-Written as one would write it well without measuring: a model of the fields that are needed, an accumulator per open
+Written as one would write it well without measuring: a model of the message as documented, an accumulator per open
 candle with the columns that ours have, the standard decimal context. It knows nothing of late trades, repeats, holes.
 """
 
@@ -18,13 +18,17 @@ from benchmarks.tape import Tape
 
 
 class Match(BaseModel):
-    """A trade of the Exchange feed."""
+    """A trade of the Exchange feed, as its documentation shows it."""
 
+    type: Literal["match", "last_match"]
     trade_id: int
-    product_id: str
-    price: Decimal
-    size: Decimal
+    maker_order_id: str
+    taker_order_id: str
     side: Literal["buy", "sell"]
+    size: Decimal
+    price: Decimal
+    product_id: str
+    sequence: int
     time: datetime
 
 
