@@ -5,6 +5,9 @@ Its OHLCV (backends/aggregate.py) needs numpy, which it does not install, and cu
 cannot be fed a tape: the class below does the same sums in the same way, with windows cut by the trade's time.
 """
 
+# mypy: ignore-errors
+# cryptofeed has no types, and is installed only where benchmarks run.
+
 import asyncio
 from decimal import Decimal
 
