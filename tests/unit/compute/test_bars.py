@@ -106,6 +106,14 @@ def test_the_missing_trade_proves_all_three_when_it_comes_late() -> None:
     ]
 
 
+def test_an_id_that_never_was_proves_the_minutes_on_both_sides_of_it() -> None:
+    made = bars(trade(1, 0), trade(2, 61), trade(4, 122), trade(5, 183))
+    made.take()
+    made.account_for(3, 3)
+    assert [change.candle.source for change in made.take()] == [Source.PROVEN, Source.PROVEN]
+    assert made.take() == []
+
+
 def test_a_heartbeat_naming_our_newest_trade_proves_the_end_of_a_quiet_minute() -> None:
     made = bars(trade(1, 30), trade(2, 61))
     made.heartbeat(beat(121, 2))

@@ -250,6 +250,6 @@ async def test_ids_that_the_exchange_never_had_are_asked_for_twice_and_then_let_
 async def test_a_hole_too_long_is_left_alone() -> None:
     followed, exchange = seen_by_the_feed(100, 200_000), Scripted(*range(90, 300))
     limits = replace(LIMITS, hole_ids_max=1_000, settle_seconds=0.0)
-    mender = await mended(followed, exchange, limits, lambda _: exchange.asked)
+    mender = await mended(followed, exchange, limits, lambda _: bool(exchange.asked))
     assert [(hole.first, hole.last) for hole in mender.holes()] == [(101, 199_999)]
     assert 200_000 not in exchange.asked

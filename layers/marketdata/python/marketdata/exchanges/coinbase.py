@@ -6,10 +6,11 @@ best quotes, fit the maker's side only. See docs/data-semantics.md, "Side".
 Source: docs/add-an-exchange.md#coinbase.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -35,13 +36,15 @@ _LEAST = Decimal("1e-30")
 _GREATEST = Decimal("1e30")
 _IDS_MAX = 2**63 - 1
 
+_Id = Annotated[int, msgspec.Meta(gt=0, le=_IDS_MAX)]
+
 _BUY, _SELL = Side.BUY, Side.SELL
 _TAKER = {"buy": Side.SELL, "sell": Side.BUY, "BUY": Side.SELL, "SELL": Side.BUY}
 _GRANULARITIES = {1: 60, 5: 300, 15: 900, 60: 3600, 1440: 86_400}
 
 
 class _Match(msgspec.Struct, tag_field="type", tag="match", gc=False):
-    trade_id: int
+    trade_id: _Id
     side: Literal["buy", "sell"]
     size: Decimal
     price: Decimal
@@ -95,6 +98,9 @@ class CoinbaseExchange:
         self.name = name
         self._decode = msgspec.json.Decoder(_ExchangeFrame).decode
         self._decode_type = msgspec.json.Decoder(_Typed).decode
+        # An order that meets several others makes several trades of one time: a quarter to half of all. One tuple, so
+        # that a reader never sees half of a new pair.
+        self._latest_time = ("", 0)
 
     def url(self) -> str:
         """Where to connect; no key is needed."""
@@ -120,11 +126,15 @@ class CoinbaseExchange:
         try:
             message = self._decode(frame)
             if type(message) is _Match or type(message) is _LastMatch:
-                price, size, trade_id = message.price, message.size, message.trade_id
-                if not (_LEAST < price < _GREATEST and _LEAST < size < _GREATEST and 0 < trade_id <= _IDS_MAX):
-                    return self._decode_other(frame, ValueError("price, size or id out of bounds"))
+                price, size, time = message.price, message.size, message.time
+                if not (_LEAST < price < _GREATEST and _LEAST < size < _GREATEST):
+                    return self._decode_other(frame, ValueError("price or size out of bounds"))
+                text, time_ns = self._latest_time
+                if time != text:
+                    time_ns = iso_nanoseconds(time)
+                    self._latest_time = (time, time_ns)
                 side = _BUY if message.side == "sell" else _SELL
-                return (Trade(message.product_id, trade_id, iso_nanoseconds(message.time), price, size, side),)
+                return (Trade(message.product_id, message.trade_id, time_ns, price, size, side),)
             return self._read_other(message)
         except (msgspec.DecodeError, ValueError, RecursionError, InvalidOperation) as error:
             return self._decode_other(frame, error)
@@ -160,7 +170,7 @@ class _AdvancedTrade(msgspec.Struct, gc=False):
 
 
 class _AdvancedTradesEvent(msgspec.Struct):
-    trades: list[msgspec.Raw] = []
+    trades: list[_AdvancedTrade] = []
 
 
 class _AdvancedTrades(msgspec.Struct, tag_field="channel", tag="market_trades"):
@@ -182,6 +192,14 @@ class _AdvancedSubscriptions(msgspec.Struct, tag_field="channel", tag="subscript
 _AdvancedFrame = _AdvancedTrades | _AdvancedHeartbeats | _AdvancedSubscriptions
 
 
+class _AdvancedItemsEvent(msgspec.Struct):
+    trades: list[msgspec.Raw] = []
+
+
+class _AdvancedItems(msgspec.Struct):
+    events: list[_AdvancedItemsEvent]
+
+
 class _Channelled(msgspec.Struct):
     channel: str | None = None
     type: str | None = None
@@ -201,6 +219,7 @@ class CoinbaseAdvanced:
         self._url = url
         self.name = name
         self._decode = msgspec.json.Decoder(_AdvancedFrame).decode
+        self._decode_items = msgspec.json.Decoder(_AdvancedItems).decode
         self._decode_trade = msgspec.json.Decoder(_AdvancedTrade).decode
         self._decode_channel = msgspec.json.Decoder(_Channelled).decode
 
@@ -224,10 +243,10 @@ class CoinbaseAdvanced:
         try:
             message = self._decode(frame)
             if isinstance(message, _AdvancedTrades):
-                return [event for part in message.events for event in self._trades(part.trades)]
+                return [trade for part in message.events for trade in _by_id([*map(_advanced_trade, part.trades)])]
             if isinstance(message, _AdvancedHeartbeats):
                 return (Heartbeat(None, None, iso_nanoseconds(message.timestamp)),)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError, InvalidOperation) as error:
             return self._decode_other(frame, error)
         symbols = {symbol for part in message.events for symbol in part.subscriptions.get("market_trades", [])}
         return (Subscribed(tuple(sorted(symbols))),)
@@ -239,22 +258,21 @@ class CoinbaseAdvanced:
         except (msgspec.DecodeError, ValueError, RecursionError):
             return False
 
+    def _decode_one_by_one(self, frame: str | bytes) -> list[Event]:
+        """The events of a batch in which something is wrong."""
+        return [event for part in self._decode_items(frame).events for event in self._trades(part.trades)]
+
     def _trades(self, items: Sequence[msgspec.Raw]) -> list[Event]:
-        # A batch may come newest first; the older trades must not look like late ones.
         events: list[Event] = [self._read_trade(item) for item in items]
-        trades = sorted((event for event in events if isinstance(event, Trade)), key=lambda trade: trade.id)
+        trades = _by_id([event for event in events if isinstance(event, Trade)])
         return [*trades, *(event for event in events if not isinstance(event, Trade))]
 
     def _read_trade(self, item: msgspec.Raw) -> Trade | Malformed:
         """One trade; a bad one costs itself, not the batch."""
         try:
-            message = self._decode_trade(item)
-            price, size, trade_id = message.price, message.size, int(message.trade_id)
-            _check_bounds(price, size, trade_id)
-            time_ns = iso_nanoseconds(message.time)
+            return _advanced_trade(self._decode_trade(item))
         except (msgspec.DecodeError, ValueError, InvalidOperation, RecursionError) as error:
             return Malformed(f"market_trades: {error}", excerpt(bytes(item)))
-        return Trade(message.product_id, trade_id, time_ns, price, size, _TAKER[message.side])
 
     def _decode_other(self, frame: str | bytes, error: Exception) -> list[Event]:
         try:
@@ -263,6 +281,9 @@ class CoinbaseAdvanced:
             raise RemoteMalformed(self.name, f"not a JSON object: {unreadable}", excerpt(frame)) from unreadable
         if message.type == "error":
             return [Refused(message.message or "no reason given")]
+        if message.channel == "market_trades":
+            with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
+                return self._decode_one_by_one(frame)
         kind = message.channel or message.type
         if kind is None or kind in _ADVANCED_KINDS:
             raise RemoteMalformed(self.name, f"{kind}: {error}", excerpt(frame)) from error
@@ -404,6 +425,19 @@ def excerpt(frame: str | bytes) -> str:
     """The beginning of a frame as readable evidence."""
     text = frame[:300]
     return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
+
+
+def _advanced_trade(message: _AdvancedTrade) -> Trade:
+    """Raises: ValueError or InvalidOperation."""
+    price, size, trade_id = message.price, message.size, int(message.trade_id)
+    _check_bounds(price, size, trade_id)
+    time_ns = iso_nanoseconds(message.time)
+    return Trade(message.product_id, trade_id, time_ns, price, size, _TAKER[message.side])
+
+
+def _by_id(trades: list[Trade]) -> list[Trade]:
+    """A batch may come newest first; the older trades must not look like late ones."""
+    return sorted(trades, key=_id) if len(trades) > 1 else trades
 
 
 def _check_bounds(price: Decimal, size: Decimal, trade_id: int) -> None:

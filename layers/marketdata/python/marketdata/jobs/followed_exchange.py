@@ -42,6 +42,7 @@ class FollowedExchange:
         """The newest trade id that the exchange's heartbeats named, by symbol."""
         self.quarantine: deque[Quarantined] = deque(maxlen=QUARANTINE_MAX)
         self._dropped_in_flight = 0
+        self._tidy_at = PENDING_TRADES_MAX
         self._keep_trades = keep_trades
         self._trades_max = trades_max
         self._symbols: frozenset[str] = frozenset()
@@ -66,7 +67,14 @@ class FollowedExchange:
             if type(event) is Trade:
                 bars = self.bars.get(event.symbol) or self._open(event.symbol)
                 if bars is not None:
-                    self.take_trade(bars, event)
+                    # Nearly every event is a trade, so one is taken here, without another call: docs/performance.md.
+                    bars.add(event)
+                    self.trades_seen += 1
+                    self.last_trade_ns = event.time_ns
+                    if self._keep_trades:
+                        self.trades.append(event)
+                    if self.trades_seen >= self._tidy_at:
+                        self._tidy()
             elif isinstance(event, Heartbeat):
                 self._beat(event)
             elif isinstance(event, Malformed):
@@ -84,18 +92,18 @@ class FollowedExchange:
 
     def take_trade(self, bars: Bars, trade: Trade) -> None:
         """Take a trade, wherever it came from."""
-        bars.add(trade)
-        if bars.pending >= PENDING_TRADES_MAX:
+        self.handle((trade,))
+
+    def _tidy(self) -> None:
+        """Hold what waits within its bounds, once in PENDING_TRADES_MAX trades, whatever their symbols."""
+        self._tidy_at = self.trades_seen + PENDING_TRADES_MAX
+        for bars in self.bars.values():
             bars.fold()
-        self.trades_seen += 1
-        self.last_trade_ns = trade.time_ns
-        if self._keep_trades:
-            self.trades.append(trade)
-            if len(self.trades) > self._trades_max:
-                dropped = len(self.trades) // 10
-                del self.trades[:dropped]
-                self.trades_dropped += dropped
-                self._dropped_in_flight += dropped
+        if len(self.trades) > self._trades_max:
+            dropped = len(self.trades) // 10
+            del self.trades[:dropped]
+            self.trades_dropped += dropped
+            self._dropped_in_flight += dropped
 
     def take_trades(self, most: int) -> list[Trade]:
         """The first `most` of the trades to keep; they stay until `forget_trades`."""

@@ -138,7 +138,7 @@ class Mender:
             rest = Hole(hole.symbol, first, last)
             if rest in self._unconfirmed:
                 self._unconfirmed.discard(rest)
-                bars.seen.add(first, last)
+                bars.account_for(first, last)
                 self.absent += len(rest)
                 logger.warning(
                     "the exchange has no trades with these ids",
@@ -157,10 +157,10 @@ class Mender:
             first_id, start_ns = beginning
             trades = await self._page(symbol, first_id)
             if not trades:
-                bars.seen.add(first_id - 1, first_id - 1)
+                bars.account_for(first_id - 1, first_id - 1)
                 return
             self._deliver(bars, [trade for trade in trades if trade.time_ns >= start_ns])
             earlier = [trade.id for trade in trades if trade.time_ns < start_ns]
             if earlier:
-                bars.seen.add(max(earlier), max(earlier))
+                bars.account_for(max(earlier), max(earlier))
                 return
