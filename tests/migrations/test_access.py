@@ -32,13 +32,19 @@ WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "feeds"}
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1},
     "get_coverage_v1": {"p_instrument_id": 1, "p_timeframe": 1},
+    "count_candles_v1": {
+        "p_instrument_id": 1,
+        "p_timeframe": 1,
+        "p_start": "2026-11-23Z",
+        "p_end": "2026-11-24Z",
+    },
     "schema_version_v1": {},
     "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "drain_dirty_v1": {"p_limit": 10},
     "mark_empty_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_spans": "{}"},
     "ensure_partitions_v1": {"p_from": "2026-11-23Z", "p_to": "2026-11-24Z"},
 }
-CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "schema_version_v1"}
+CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "count_candles_v1", "schema_version_v1"}
 
 ROLES = ("anon", "authenticated", "service_role")
 VERBS = ("select", "insert", "update", "delete")

@@ -4,11 +4,13 @@ The database states the same as constraints; the in-memory store asks here. Each
 against, or None.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 
 from marketdata.errors import RequestInvalid
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES
 from marketdata.model.times import NANOSECONDS_A_SECOND
 from marketdata.model.trade import Trade
@@ -16,6 +18,9 @@ from marketdata.store.store import FeedStatus
 
 ROWS_MAX = 10_000
 """The most candles or trades that one question may ask for."""
+
+COUNTED_MAX = timedelta(days=366)
+"""The longest span whose candles one question may count."""
 
 FEED_STATES = ("connecting", "live", "stale", "down", "stopped")
 
@@ -28,6 +33,12 @@ def check_limit(limit: int) -> None:
     """Refuse a question that is out of bounds. Raises: RequestInvalid."""
     if not 1 <= limit <= ROWS_MAX:
         raise RequestInvalid("limit", f"{limit} is not between 1 and {ROWS_MAX:,}")
+
+
+def check_counted(span: Span) -> None:
+    """Refuse to count a span that is out of bounds. Raises: RequestInvalid."""
+    if span.end - span.start > COUNTED_MAX:
+        raise RequestInvalid("end", f"is more than {COUNTED_MAX.days} days after start")
 
 
 def candle_refused(candle: Candle) -> str | None:

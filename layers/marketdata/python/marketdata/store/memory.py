@@ -19,9 +19,16 @@ from marketdata.model.timeframe import Timeframe, timeframe_named
 from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Trade
 from marketdata.store.history import History
-from marketdata.store.limits import candle_refused, check_limit, feed_refused, instrument_refused, trade_refused
+from marketdata.store.limits import (
+    candle_refused,
+    check_counted,
+    check_limit,
+    feed_refused,
+    instrument_refused,
+    trade_refused,
+)
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, FeedStatus
+from marketdata.store.store import Coverage, DayCounts, FeedStatus
 
 _DAY = timeframe_named("1d")
 
@@ -111,6 +118,13 @@ class MemoryStore:
         with self._lock:
             self._require([instrument.key])
             return self._histories[instrument.key].coverage(timeframe, span)
+
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store. Raises: NotFound; RequestInvalid for a span out of bounds."""
+        check_counted(span)
+        with self._lock:
+            self._require([instrument.key])
+            return self._histories[instrument.key].counts(timeframe, span)
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store; never None, because the lock is waited for."""

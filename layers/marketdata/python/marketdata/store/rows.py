@@ -18,7 +18,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe, timeframe_of_minutes
 from marketdata.model.times import EPOCH, NANOSECONDS_A_MICROSECOND, rfc3339, utc
 from marketdata.model.trade import Side, Trade
-from marketdata.store.store import FeedStatus
+from marketdata.store.store import DayCounts, FeedStatus
 
 Row = dict[str, Any]
 
@@ -125,6 +125,26 @@ class CoverageSpans(msgspec.Struct):
 
     covered: list[tuple[int, int]]
     empty: list[tuple[int, int]]
+
+
+class DayColumns(msgspec.Struct):
+    """The answer of `count_candles_v1`: the fields of DayCounts in their order, one list a column."""
+
+    day: list[int]
+    partial: list[int]
+    live: list[int]
+    venue: list[int]
+    proven: list[int]
+    manual: list[int]
+    empty: list[int]
+
+    def __post_init__(self) -> None:
+        _require_one_length(self)
+
+    def days(self) -> list[DayCounts]:
+        """The values that the columns stand for, in their order."""
+        _, *counts = msgspec.structs.astuple(self)
+        return [DayCounts(_time(day), *row) for day, *row in zip(self.day, *counts, strict=True)]
 
 
 def instrument_row(instrument: Instrument) -> Row:

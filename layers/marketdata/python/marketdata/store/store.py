@@ -29,6 +29,22 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class DayCounts:
+    """How many buckets of one instrument and timeframe open on a UTC day and are held, by source, or known to be empty.
+
+    `day`: its midnight. A bucket is counted once.
+    """
+
+    day: datetime
+    partial: int = 0
+    live: int = 0
+    venue: int = 0
+    proven: int = 0
+    manual: int = 0
+    empty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FeedStatus:
     """What one feed process last said of one exchange.
 
@@ -99,6 +115,13 @@ class Store(Protocol):
 
     def coverage(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> Coverage:
         """What is known inside `span`, as of the last `roll_up`."""
+        ...
+
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """What is held of the buckets that open inside `span`, at most 366 days: a count for each day, oldest first.
+
+        Days of which nothing is known are left out. Candles count as soon as they are put, emptiness as in `coverage`.
+        """
         ...
 
     def roll_up(self, *, limit: int = 2000) -> int | None:

@@ -22,10 +22,10 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 from marketdata.store import rows
-from marketdata.store.limits import check_limit
+from marketdata.store.limits import check_counted, check_limit
 from marketdata.store.patient_client import PatientClient, Refused
-from marketdata.store.rows import CandleColumns, CoverageSpans, FeedRow, InstrumentRow, Row, TradeColumns
-from marketdata.store.store import Coverage, FeedStatus
+from marketdata.store.rows import CandleColumns, CoverageSpans, DayColumns, FeedRow, InstrumentRow, Row, TradeColumns
+from marketdata.store.store import Coverage, DayCounts, FeedStatus
 
 BATCH_ROWS_MAX = 1_000
 """Rows of one write: fast, and far below the statement timeout."""
@@ -172,6 +172,17 @@ class SupabaseStore:
         }
         known = self._client.call("coverage", "get_coverage_v1", arguments, CoverageSpans)
         return Coverage(covered=union(rows.spans(known.covered)), empty=union(rows.spans(known.empty)))
+
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store. Raises: also RequestInvalid for a span out of bounds."""
+        check_counted(span)
+        arguments = {
+            "p_instrument_id": self._id_of("count_candles", instrument),
+            "p_timeframe": timeframe.minutes,
+            "p_start": rows.time_text(span.start),
+            "p_end": rows.time_text(span.end),
+        }
+        return self._client.call("count_candles", "count_candles_v1", arguments, DayColumns).days()
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store. An answer that was lost on the way is asked for again; then the count is of the second drain."""
