@@ -57,7 +57,12 @@ class Schedule:
 # CPU comes with memory, and a cold start is mostly imports: below 512 MB they take seconds.
 # An HTTP API waits 30 s, so nothing behind a route may take longer.
 FUNCTIONS: tuple[Function, ...] = (
-    Function("api", "Answers candles, instruments, status and health.", timeout_seconds=20, memory_megabytes=512),
+    Function(
+        "api",
+        "Answers candles, gaps, coverage, instruments, status and health.",
+        timeout_seconds=20,
+        memory_megabytes=512,
+    ),
     Function("ingest", "Takes trades that someone pushes.", timeout_seconds=29, memory_megabytes=512),
     Function("cron", "Runs a job now, for an operator.", timeout_seconds=29, memory_megabytes=512),
     Function(
@@ -72,6 +77,7 @@ FUNCTIONS: tuple[Function, ...] = (
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles", "api"),
     Route("GET", "/v1/candles/latest", "api"),
+    Route("GET", "/v1/coverage", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),

@@ -1,4 +1,4 @@
-"""The public API: candles, instruments, status and health. API Gateway sends every GET below /v1 here.
+"""The public API: candles, gaps, coverage, instruments, status and health. API Gateway sends every GET below /v1 here.
 
 Event (payload format 2.0, shortened; event.json is whole):
     {"version": "2.0", "rawPath": "/v1/candles", "queryStringParameters": {"symbol": "BTC-USD", "timeframe": "1m"},
@@ -12,11 +12,12 @@ from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import latest_candles, query_candles
+from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
-from marketdata.serve.params import candle_query, latest_query, no_parameters
+from marketdata.serve.params import candle_query, coverage_query, latest_query, no_parameters
 from marketdata.store.store import Store
 from marketdata.wiring import Settings
 
@@ -33,6 +34,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
     _add_candles(app, store, instruments, Cursors(settings.cursor_secret.get_secret_value()), clock)
+    _add_completeness(app, store, instruments, clock)
     _add_reports(app, store, instruments, clock)
 
 
@@ -48,6 +50,13 @@ def _add_candles(
     def latest() -> Response[str]:
         query = latest_query(parameters(app.current_event.raw_event))
         return _json(latest_candles(store, instruments, clock, query))
+
+
+def _add_completeness(app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, clock: Clock) -> None:
+    @app.get("/v1/coverage")
+    def coverage() -> Response[str]:
+        query = coverage_query(parameters(app.current_event.raw_event))
+        return _json(report_coverage(store, instruments, clock.now(), query).body())
 
 
 def _add_reports(app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, clock: Clock) -> None:

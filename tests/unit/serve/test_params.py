@@ -10,7 +10,15 @@ from marketdata.errors import RequestInvalid
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.serve.decimals import as_number, as_string
-from marketdata.serve.params import ALIASES, CandleQuery, candle_query, latest_query, no_parameters
+from marketdata.serve.params import (
+    ALIASES,
+    CandleQuery,
+    CoverageQuery,
+    candle_query,
+    coverage_query,
+    latest_query,
+    no_parameters,
+)
 
 BTC = Instrument("coinbase", "BTC-USD", "BTC", "USD")
 START, END = datetime(2026, 8, 9, tzinfo=UTC), datetime(2026, 8, 10, tzinfo=UTC)
@@ -89,6 +97,19 @@ def test_the_latest_have_no_span() -> None:
     assert latest_query({"symbol": "BTC-USD", "tf": "1h", "limit": "5"}).newest_first
     with pytest.raises(RequestInvalid, match="start"):
         latest_query({"symbol": "BTC-USD", "start": "2026-08-09"})
+
+
+def test_coverage_may_be_asked_of_everything_or_of_one_thing() -> None:
+    assert coverage_query({}) == CoverageQuery(None, None, M1, None, None)
+    asked = coverage_query(
+        {"symbol": "BTC-USD", "broker": "coinbase", "tf": "1h", "from": "2026-08-09", "to": "2026-08-10"}
+    )
+    assert asked == CoverageQuery("BTC-USD", "coinbase", timeframe_named("1h"), START, END)
+
+
+def test_coverage_has_no_pages() -> None:
+    with pytest.raises(RequestInvalid, match="limit"):
+        coverage_query({"limit": "5"})
 
 
 def test_a_question_without_parameters_takes_none() -> None:

@@ -29,6 +29,8 @@ ALIASES = {
     "cursor": ("cursor",),
     "decimals": ("decimals",),
 }
+_OF_CANDLES = tuple(ALIASES)
+_OF_COVERAGE = ("symbol", "exchange", "timeframe", "start", "end")
 _OF_LATEST = ("symbol", "exchange", "timeframe", "limit", "decimals")
 
 _ORDERS = {"asc": False, "desc": True}
@@ -64,7 +66,7 @@ class CandleQuery:
 
 def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
     """The question of /v1/candles. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, tuple(ALIASES))
+    given = _given(parameters, _OF_CANDLES)
     query = CandleQuery(
         symbol=_symbol(given),
         exchange=given.get("exchange"),
@@ -91,6 +93,33 @@ def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
         limit=_limit(given),
         newest_first=True,
         number=_choice(given, "decimals", _DECIMALS, "string"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageQuery:
+    """A question for daily counts of the buckets with `start <= open_time < end`.
+
+    Of every active instrument where no symbol is named, of every exchange where none is; without an end up to now,
+    without a start the week before the end.
+    """
+
+    symbol: str | None = None
+    exchange: str | None = None
+    timeframe: Timeframe = M1
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def coverage_query(parameters: Mapping[str, str]) -> CoverageQuery:
+    """The question of /v1/coverage. Raises: RequestInvalid naming the parameter."""
+    given = _given(parameters, _OF_COVERAGE)
+    return CoverageQuery(
+        symbol=given.get("symbol"),
+        exchange=given.get("exchange"),
+        timeframe=_timeframe(given),
+        start=boundary(given["start"], "start") if "start" in given else None,
+        end=boundary(given["end"], "end") if "end" in given else None,
     )
 
 
