@@ -57,12 +57,7 @@ class Schedule:
 # CPU comes with memory, and a cold start is mostly imports: below 512 MB they take seconds.
 # An HTTP API waits 30 s, so nothing behind a route may take longer.
 FUNCTIONS: tuple[Function, ...] = (
-    Function(
-        "api",
-        "Answers candles, gaps, coverage, instruments, status and health.",
-        timeout_seconds=20,
-        memory_megabytes=512,
-    ),
+    Function("api", "Answers whatever clients ask.", timeout_seconds=20, memory_megabytes=512),
     Function("ingest", "Takes trades that someone pushes.", timeout_seconds=29, memory_megabytes=512),
     Function("cron", "Runs a job now, for an operator.", timeout_seconds=29, memory_megabytes=512),
     Function(

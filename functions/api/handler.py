@@ -1,4 +1,4 @@
-"""The public API: candles, gaps, coverage, instruments, status and health. API Gateway sends every GET below /v1 here.
+"""The public API: candles, coverage, instruments, status and health. API Gateway sends every GET below /v1 here.
 
 Event (payload format 2.0, shortened; event.json is whole):
     {"version": "2.0", "rawPath": "/v1/candles", "queryStringParameters": {"symbol": "BTC-USD", "timeframe": "1m"},

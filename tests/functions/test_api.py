@@ -100,7 +100,7 @@ def test_coverage(api: Handler) -> None:
 def test_a_wrong_question_for_coverage_is_refused(
     api: Handler, query: dict[str, str], status: int, problem: str
 ) -> None:
-    answer = get(api, "/v1/coverage", **query)
+    answer = call(api, event("GET", "/v1/coverage", query))
     assert (answer.status, answer.problem) == (status, problem)
 
 
