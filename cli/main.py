@@ -10,7 +10,7 @@ import typer
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import database, instruments, record, replay, up
+from cli import coverage, database, instruments, record, replay, up
 
 app = typer.Typer(
     name="marketdata",
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("record")(record.record_feed)
 app.command("replay")(replay.replay_files)
+app.command("coverage")(coverage.coverage)
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(database.app, name="db")
 
