@@ -29,7 +29,7 @@ LAST = NOW.replace(second=0) - 5 * MINUTE
 """The end of what the tests ask for: long closed."""
 
 Rows = list[Any]
-Lie = Callable[[Request, Rows], Rows]
+Lie = Callable[[Request, Rows], object]
 
 
 def ago(end: float, *, minutes: float) -> Span:
@@ -42,6 +42,7 @@ class PastExchange:
     """The exchange, and whoever asks it. `lie` changes the rows of an answer; `asked` remembers every request."""
 
     def __init__(self, url: str, clock: FakeClock) -> None:
+        self.url = url
         self.clock = clock
         self.store = MemoryStore()
         self.store.put_instruments([BTC, DOGE, QUIET])
