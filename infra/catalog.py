@@ -67,11 +67,26 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database, which does the work
         concurrency_reserved=1,
     ),
+    Function(
+        "gap_scan",
+        "Finds missing history and puts it on the ledger.",
+        timeout_seconds=110,  # a queue of changes that has grown long is drained first
+        memory_megabytes=256,  # it too waits for the database
+        concurrency_reserved=1,
+    ),
+    Function(
+        "backfill",
+        "Fills gaps of the ledger from the exchanges.",
+        timeout_seconds=55,  # less than the minute to its next run
+        memory_megabytes=512,  # it folds trades
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles", "api"),
     Route("GET", "/v1/candles/latest", "api"),
+    Route("GET", "/v1/gaps", "api"),
     Route("GET", "/v1/coverage", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
@@ -84,7 +99,12 @@ ROUTES: tuple[Route, ...] = (
     Route("ANY", DEFAULT_PATH, "api"),
 )
 
-SCHEDULES: tuple[Schedule, ...] = (Schedule("roll_up", "roll_up", every_minutes=1),)
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("roll_up", "roll_up", every_minutes=1),
+    Schedule("gap_scan", "gap_scan", every_minutes=5),
+    # After the scan, so that what it finds is fetched at once.
+    Schedule("backfill", "backfill", every_minutes=1),
+)
 
 
 def function_named(name: str) -> Function:
