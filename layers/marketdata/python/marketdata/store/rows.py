@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from marketdata.model.candle import Candle, Source
+from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.timeframe import Timeframe, timeframe_of_minutes
+from marketdata.model.timeframe import Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import EPOCH, NANOSECONDS_A_MICROSECOND, rfc3339, utc
 from marketdata.model.trade import Side, Trade
 from marketdata.store.store import DayCounts, FeedStatus
@@ -145,6 +146,43 @@ class DayColumns(msgspec.Struct):
         """The values that the columns stand for, in their order."""
         _, *counts = msgspec.structs.astuple(self)
         return [DayCounts(_time(day), *row) for day, *row in zip(self.day, *counts, strict=True)]
+
+
+class GapRow(msgspec.Struct):
+    """A row of `gaps_v`."""
+
+    id: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    state: GapState
+    cause: str
+    found_at: datetime
+    attempts: int
+    worker: str | None
+    lease_until: datetime | None
+    retry_at: datetime | None
+    repaired_at: datetime | None
+    reason: str
+
+    @property
+    def gap(self) -> Gap:
+        """The value that the row stands for."""
+        id_, exchange, symbol, timeframe, start, end, *others = (_in_utc(one) for one in msgspec.structs.astuple(self))
+        return Gap(id_, exchange, symbol, timeframe_named(timeframe), Span(start, end), *others)
+
+
+class FoundGaps(msgspec.Struct):
+    """The answer of `find_gaps_v1`: one list a column, all of one length; times in microseconds."""
+
+    instrument_id: list[int]
+    start: list[int]
+    end: list[int]
+
+    def __post_init__(self) -> None:
+        _require_one_length(self)
 
 
 def instrument_row(instrument: Instrument) -> Row:
