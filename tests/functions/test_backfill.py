@@ -1,12 +1,14 @@
 """The scheduled mover, from its event to the exchange's REST over HTTP."""
 
 import asyncio
+from datetime import timedelta
 
 from marketdata.clock import SystemClock
 from marketdata.model.gap import GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.wiring import fill_settings
 
 from functions.backfill.handler import application
 from tests.functions.calls import context, settings
@@ -46,3 +48,12 @@ def test_an_exchange_that_is_not_followed_is_not_asked() -> None:
     store.record_gaps(BTC, M1, [Span(end - MINUTE, end)], cause="scan", found_at=clock.now())
     known = settings(FEED_EXCHANGES="coinbase", COINBASE_REST_URL="http://127.0.0.1:9")
     assert application(store, known, clock)({}, context())["result"]["claimed"] == 0
+
+
+def test_how_gaps_are_filled_is_a_setting() -> None:
+    shipped, own = (
+        fill_settings(settings()),
+        fill_settings(settings(BACKFILL_TRADE_HOURS="2", BACKFILL_ATTEMPTS_MAX="3")),
+    )
+    assert (shipped.trade_span_max, shipped.tries_max) == (timedelta(hours=6), 8)
+    assert (own.trade_span_max, own.tries_max) == (timedelta(hours=2), 3)
