@@ -23,7 +23,7 @@ create table public.candle_gaps (
     check (state in ('open', 'leased', 'filled', 'no_trades', 'market_closed', 'unrecoverable')),
   constraint span_is_whole_buckets
     check (
-      not isempty(span) and lower_inc(span) and not upper_inc(span)
+      not isempty(span) and lower_inc(span) and not upper_inc(span) and not upper_inf(span)
       and isfinite(lower(span)) and isfinite(upper(span))
       and lower(span) = internal.bucket(lower(span), timeframe)
       and upper(span) = internal.bucket(upper(span), timeframe)
@@ -167,7 +167,8 @@ declare
   v_merged record;
   v_changed integer := 0;
 begin
-  if p_spans is null or (not isempty(p_spans) and not isfinite(upper(p_spans) - lower(p_spans)))
+  if p_spans is null
+    or (not isempty(p_spans) and not coalesce(isfinite(upper(p_spans) - lower(p_spans)), false))
     or (select count(*) from unnest(p_spans)) > c_spans_max
   then
     raise exception 'p_spans: at most %, which begin and end somewhere', c_spans_max
@@ -269,8 +270,11 @@ begin
   if p_limit is null or p_limit not between 1 and c_limit_max then
     raise exception 'p_limit: between 1 and %', c_limit_max using errcode = 'invalid_parameter_value';
   end if;
-  if coalesce(p_lease_seconds, 0) <= 0 or p_lease_seconds > c_lease_seconds_max or coalesce(p_worker, '') = '' then
-    raise exception 'p_worker, p_lease_seconds: a name, and a lease of at most % seconds', c_lease_seconds_max
+  if coalesce(p_lease_seconds, 0) <= 0 or p_lease_seconds > c_lease_seconds_max or coalesce(p_worker, '') = ''
+    or p_now is null or not isfinite(p_now)
+  then
+    raise exception 'p_worker, p_now, p_lease_seconds: a name, some time, a lease of at most % seconds',
+      c_lease_seconds_max
       using errcode = 'invalid_parameter_value';
   end if;
   with due as materialized (
@@ -318,8 +322,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  if p_state is null or p_state not in ('filled', 'no_trades', 'market_closed', 'unrecoverable') then
-    raise exception 'p_state: % resolves nothing', p_state using errcode = 'invalid_parameter_value';
+  if p_now is null or not isfinite(p_now)
+    or p_state is null or p_state not in ('filled', 'no_trades', 'market_closed', 'unrecoverable')
+  then
+    raise exception 'p_state, p_now: % resolves nothing, or not at %', p_state, p_now using errcode = 'invalid_parameter_value';
   end if;
   update public.candle_gaps
   set
@@ -474,6 +480,9 @@ declare
   v_gap record;
   v_changed integer := 0;
 begin
+  if p_now is null or not isfinite(p_now) then
+    raise exception 'p_now: some time' using errcode = 'invalid_parameter_value';
+  end if;
   for v_gap in
     select gap.id, gap.instrument_id, gap.span, tstzmultirange(gap.span) - known.times as remaining
     from public.candle_gaps as gap
