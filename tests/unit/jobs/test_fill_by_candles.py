@@ -96,6 +96,16 @@ async def test_candles_of_a_busy_market_that_the_exchange_lost_are_made_from_its
         assert [one.source for one in stored(exchange, BTC)].count(Source.PROVEN) == 2
 
 
+async def test_one_search_after_another_begins_where_the_last_one_was() -> None:
+    span = ago(60 * 24 * 90, minutes=900)
+    async with past_exchange() as exchange:
+        exchange.lie = candles_only(lambda rows: [row for index, row in enumerate(rows) if index % 60 != 30])
+        writer = await filled(exchange, BTC, span)
+        assert (writer.empty, writer.remaining) == ((), ())
+        # Fifteen minutes lost: a first search through three months, and then a few pages each.
+        assert len(exchange.paths("trades")) < 90
+
+
 @pytest.mark.parametrize("lie", [lambda rows: [], lambda rows: rows[:10], lambda rows: rows[10:]])
 async def test_an_empty_or_truncated_answer_says_nothing_of_what_it_lacks(lie: Callable[[Rows], Rows]) -> None:
     span = ago(0, minutes=30)

@@ -1,5 +1,6 @@
 """What an exchange can be asked about its past: its own candles, and its trades by id. Used by every repair."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from marketdata.exchanges.exchange import CandleHistory, Request, TradeHistory
 from marketdata.model.trade import Trade
 
 PAGE_TRADES = 1_000
+MARKS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,24 @@ class ExchangePast:
     trades: TradeHistory | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A trade id, and a time (nanoseconds) that is at least roughly its."""
+
+    id: int
+    time_ns: int
+
+
 class TradePages:
-    """The trades of one symbol by id, page by page; a page that cannot be is refused."""
+    """The trades of one symbol by id, page by page; a page that cannot be is refused.
+
+    `marks` are the ends of the newest pages asked for: the next search begins between them.
+    """
 
     def __init__(self, get: Callable[[Request], bytes], history: TradeHistory, symbol: str) -> None:
         self.exchange = history.name
         self.symbol = symbol
+        self.marks: deque[Mark] = deque(maxlen=MARKS_MAX)
         self._get = get
         self._history = history
 
@@ -41,4 +55,5 @@ class TradePages:
         if not trades or (before is not None and trades[-1].id >= before):
             reason = "trades: other ids than asked for" if trades else f"trades: none below id {before}"
             raise RemoteMalformed(self.exchange, reason, body[:300].decode("utf-8", "backslashreplace"))
+        self.marks += [Mark(trade.id, trade.time_ns) for trade in (trades[0], trades[-1])]
         return trades

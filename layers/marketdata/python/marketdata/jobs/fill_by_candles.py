@@ -43,6 +43,8 @@ class CandleFill:
         self._store = store
         self._writer = writer
         self._past = past
+        symbol = writer.instrument.symbol
+        self._pages = TradePages(past.get, past.trades, symbol) if past.trades is not None else None
         self._clock = clock
         self._grace = grace
         self._go_on = go_on
@@ -98,13 +100,12 @@ class CandleFill:
         return min(begun, default=None)
 
     def _ask_trades(self, doubted: Span) -> datetime | None:
-        if self._past.trades is None:
+        if self._pages is None:
             self._writer.note("the exchange has no candles, and no trade ids that prove that nobody traded")
             return None
         if not self._go_on():
             return None
-        pages = TradePages(self._past.get, self._past.trades, self._writer.instrument.symbol)
-        return fill_by_trades(self._store, self._writer, pages, doubted, self._go_on)
+        return fill_by_trades(self._store, self._writer, self._pages, doubted, self._go_on)
 
 
 def _windows_newest_first(span: Span) -> Iterator[Span]:

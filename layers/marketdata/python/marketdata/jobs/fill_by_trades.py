@@ -8,8 +8,8 @@ from datetime import datetime
 
 from marketdata.compute.bars import Bars
 from marketdata.errors import RemoteMalformed
-from marketdata.jobs.exchange_past import TradePages
-from marketdata.jobs.find_trade import Mark, first_trade_from
+from marketdata.jobs.exchange_past import Mark, TradePages
+from marketdata.jobs.find_trade import first_trade_from
 from marketdata.jobs.gap_writer import GapWriter
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument

@@ -3,22 +3,12 @@
 Called by fill_by_trades. Ids are taken to rise with time, as they do but for trades within the same moment.
 """
 
-from dataclasses import dataclass
-
 from marketdata.errors import RemoteMalformed
-from marketdata.jobs.exchange_past import PAGE_TRADES, TradePages
+from marketdata.jobs.exchange_past import PAGE_TRADES, Mark, TradePages
 from marketdata.model.trade import Trade
 
 PROBES_MAX = 60
 """More than bisecting every id that fits in 64 bits takes, with a guess between any two halvings, less the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A trade id, and a time (nanoseconds) that is at least roughly its."""
-
-    id: int
-    time_ns: int
 
 
 def first_trade_from(pages: TradePages, time_ns: int, low: Mark | None, high: Mark | None) -> int | None:
@@ -27,7 +17,9 @@ def first_trade_from(pages: TradePages, time_ns: int, low: Mark | None, high: Ma
     `low` and `high` are what is known: a trade before the moment, and one at or after it.
     Raises: RemoteError; RemoteMalformed if the pages contradict each other.
     """
-    low = low or Mark(0, 0)
+    low = max([mark for mark in pages.marks if mark.time_ns < time_ns] + [low or Mark(0, 0)], key=_id)
+    later = [mark for mark in [high, *pages.marks] if mark is not None and mark.time_ns >= time_ns]
+    high = min(later, key=_id, default=None)
     if high is None:
         newest = pages.page(None)
         at = _first_at(newest, time_ns)
