@@ -108,6 +108,13 @@ def test_a_year_of_any_timeframe_is_answered_and_no_more() -> None:
         report(a_store(), CoverageQuery("BTC-USD", None, M1, NOON - 366 * DAY - MINUTE, NOON))
 
 
+def test_the_week_in_which_a_year_ends_is_counted_whole() -> None:
+    monday = at("00:00") + DAY
+    year = CoverageQuery("BTC-USD", None, timeframe_named("1w"), monday, monday + 366 * DAY)
+    found = report(a_store(), year, monday + 400 * DAY)
+    assert sum(day.expected for _, day in found.days) == 53
+
+
 def test_a_report_that_would_ask_the_store_too_much_is_refused() -> None:
     store = MemoryStore()
     store.put_instruments([Instrument("coinbase", f"{place:02}-USD", f"{place:02}", "USD") for place in range(3)])
