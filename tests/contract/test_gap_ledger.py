@@ -448,6 +448,16 @@ def test_what_somebody_works_on_is_left_alone_until_the_lease_runs_out(store: St
     assert [gap.span for gap in claim(store, at=NOON + HOUR)] == [span(3, 4)]
 
 
+def test_a_zombie_does_not_claim_what_was_closed_without_it(store: Store) -> None:
+    record(store, span(0, 4))
+    (lost,) = claim(store)
+    put_minutes(store, range(4))
+    assert store.close_covered_gaps(now=NOON + HOUR) == 1
+    assert not store.resolve_gap(lost, state=FILLED, now=NOON)
+    assert not store.release_gap(lost, now=NOON, retry_at=NOON, reason="", remaining=[])
+    assert listed(store, FILLED) == [span(0, 4)]
+
+
 # Both stores side by side
 
 
