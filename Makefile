@@ -2,16 +2,18 @@
 PYTHON ?= python3
 PORT ?= 8100
 DATA ?= data
+CYCLES ?= 200
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: help install up test check format lint types contracts unit bench openapi clean
+.PHONY: help install up test check format lint types contracts unit bench kill9 openapi clean
 
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
 	@echo "make test                                  every test, as CI runs it"
 	@echo "make check                                 the quick loop: ruff, mypy, import contracts, unit tests"
 	@echo "make bench                                 the figures behind docs/performance.md"
+	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
 	@echo "make format | install | clean"
 
 install: .venv/.installed node_modules/.installed
@@ -53,6 +55,9 @@ bench: .venv-bench/.installed node_modules/.installed
 	@$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-bench
 	@$(UV) pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements/bench.txt
 	@touch $@
+
+kill9: .venv/.installed node_modules/.installed
+	@$(BIN)/python -m local.kill_rig --cycles $(CYCLES) $(if $(SEED),--seed $(SEED))
 
 # What this machine needs, told in one line where it is missing.
 .venv/bin/uv:

@@ -1,7 +1,7 @@
 """`marketdata`: the command line. Data goes to standard output, progress and errors to standard error.
 
-Exit codes: 0 done, 1 failed, 2 the request was wrong, 4 an exchange could not be reached, 5 settings, 6 the store, 130
-interrupted.
+Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 done and gaps remain, 4 an exchange could not be reached,
+5 settings, 6 the store, 130 interrupted.
 """
 
 import sys
@@ -10,7 +10,7 @@ import typer
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import database, instruments, record, replay, up
+from cli import backfill, coverage, database, gaps, instruments, record, replay, up
 
 app = typer.Typer(
     name="marketdata",
@@ -23,6 +23,9 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("record")(record.record_feed)
 app.command("replay")(replay.replay_files)
+app.command("backfill")(backfill.backfill)
+app.command("coverage")(coverage.coverage)
+app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(database.app, name="db")
 

@@ -57,7 +57,7 @@ class Schedule:
 # CPU comes with memory, and a cold start is mostly imports: below 512 MB they take seconds.
 # An HTTP API waits 30 s, so nothing behind a route may take longer.
 FUNCTIONS: tuple[Function, ...] = (
-    Function("api", "Answers candles, instruments, status and health.", timeout_seconds=20, memory_megabytes=512),
+    Function("api", "Answers whatever clients ask.", timeout_seconds=20, memory_megabytes=512),
     Function("ingest", "Takes trades that someone pushes.", timeout_seconds=29, memory_megabytes=512),
     Function("cron", "Runs a job now, for an operator.", timeout_seconds=29, memory_megabytes=512),
     Function(
@@ -67,11 +67,27 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database, which does the work
         concurrency_reserved=1,
     ),
+    Function(
+        "gap_scan",
+        "Finds missing history and puts it on the ledger.",
+        timeout_seconds=110,  # a queue of changes that has grown long is drained first
+        memory_megabytes=256,  # it too waits for the database
+        concurrency_reserved=1,
+    ),
+    Function(
+        "backfill",
+        "Fills gaps of the ledger from the exchanges.",
+        timeout_seconds=55,  # less than the minute to its next run
+        memory_megabytes=512,  # it folds trades
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles", "api"),
     Route("GET", "/v1/candles/latest", "api"),
+    Route("GET", "/v1/gaps", "api"),
+    Route("GET", "/v1/coverage", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),
@@ -83,7 +99,12 @@ ROUTES: tuple[Route, ...] = (
     Route("ANY", DEFAULT_PATH, "api"),
 )
 
-SCHEDULES: tuple[Schedule, ...] = (Schedule("roll_up", "roll_up", every_minutes=1),)
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("roll_up", "roll_up", every_minutes=1),
+    Schedule("gap_scan", "gap_scan", every_minutes=5),
+    # After the scan, so that what it finds is fetched at once.
+    Schedule("backfill", "backfill", every_minutes=1),
+)
 
 
 def function_named(name: str) -> Function:

@@ -140,6 +140,8 @@ class House:
             "SUPABASE_ANON_KEY": supabase.anon_key,
             "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
             "DATABASE_URL": supabase.dsn,
+            "COINBASE_REST_URL": self._rest_url(),
+            "FEED_EXCHANGES": ",".join(self._exchanges()),
             **kept_secrets(path, os.environ),
         }
         write_environment_file(path, shared)
@@ -150,9 +152,7 @@ class House:
             "MARKETDATA_LOCAL": "1",
             "COINBASE_FEED": self._plan.feed,
             "COINBASE_WEBSOCKET_URL": self._websocket_url(),
-            "COINBASE_REST_URL": self._rest_url(),
             "FEED_PORT": str(self._feed_port),
-            "FEED_EXCHANGES": ",".join(self._exchanges()),
         }
         os.environ.update(self._environment)
 

@@ -85,6 +85,12 @@ class Child:
             self._process.wait()
         self._pump.join(timeout=1)
 
+    def kill(self) -> None:
+        """End it as a crash does, without a word; one that has ended already is only waited for."""
+        self._process.kill()
+        self._process.wait()
+        self._pump.join(timeout=1)
+
     def _keep_log(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:

@@ -15,6 +15,7 @@ from local.supabase_keys import SupabaseKeys
 
 _CLEAR = """
 set session_replication_role = replica;
+delete from public.candle_gaps;
 delete from public.candles;
 delete from public.ticks;
 delete from public.coverage;

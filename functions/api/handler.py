@@ -1,4 +1,4 @@
-"""The public API: candles, instruments, status and health. API Gateway sends every GET below /v1 here.
+"""The public API: candles, gaps, coverage, instruments, status and health. API Gateway sends every GET below /v1 here.
 
 Event (payload format 2.0, shortened; event.json is whole):
     {"version": "2.0", "rawPath": "/v1/candles", "queryStringParameters": {"symbol": "BTC-USD", "timeframe": "1m"},
@@ -12,11 +12,13 @@ from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import latest_candles, query_candles
+from marketdata.jobs.query_gaps import query_gaps
+from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
-from marketdata.serve.params import candle_query, latest_query, no_parameters
+from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters
 from marketdata.store.store import Store
 from marketdata.wiring import Settings
 
@@ -32,7 +34,9 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
-    _add_candles(app, store, instruments, Cursors(settings.cursor_secret.get_secret_value()), clock)
+    cursors = Cursors(settings.cursor_secret.get_secret_value())
+    _add_candles(app, store, instruments, cursors, clock)
+    _add_completeness(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, clock)
 
 
@@ -48,6 +52,20 @@ def _add_candles(
     def latest() -> Response[str]:
         query = latest_query(parameters(app.current_event.raw_event))
         return _json(latest_candles(store, instruments, clock, query))
+
+
+def _add_completeness(
+    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
+) -> None:
+    @app.get("/v1/gaps")
+    def gaps() -> Response[str]:
+        query = gap_query(parameters(app.current_event.raw_event))
+        return _json(query_gaps(store, instruments, cursors, clock, query))
+
+    @app.get("/v1/coverage")
+    def coverage() -> Response[str]:
+        query = coverage_query(parameters(app.current_event.raw_event))
+        return _json(report_coverage(store, instruments, clock.now(), query).body())
 
 
 def _add_reports(app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from marketdata import http_function
+from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.run_job import run_job
@@ -33,11 +33,12 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
+    jobs = wiring.jobs(settings)
 
     @app.route("/v1/cron/<job>", method=["GET", "POST"])
     def cron(job: str) -> Response[str]:
         _let_in(app.current_event.raw_event, settings)
-        run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron")
+        run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
         return Response(200, JSON, msgspec.json.encode(run.document()).decode())
 
 

@@ -3,6 +3,7 @@
 The tests that put both side by side hold them equal on generated histories.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,7 +23,7 @@ from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import Coverage, FeedStatus, Store
+from marketdata.store.store import Coverage, DayCounts, FeedStatus, Store
 from marketdata.store.supabase import SupabaseStore
 
 from tests.conftest import RunningSupabase
@@ -181,6 +182,8 @@ def test_an_unknown_instrument_is_never_an_empty_answer(store: Store) -> None:
         store.coverage(UNKNOWN, M1, span(0, 1))
     with pytest.raises(NotFound):
         store.mark_empty(UNKNOWN, M1, [span(0, 1)])
+    with pytest.raises(NotFound):
+        store.count_candles(UNKNOWN, M1, span(0, 1))
 
 
 @pytest.mark.parametrize(
@@ -453,6 +456,69 @@ def test_a_reported_candle_stands_against_a_rollup_of_its_rank(store: Store) -> 
     drain(store)
     assert facts(held(store, M5)) == [reported]
     assert [one.trades for one in held(store, M15)] == [99]
+
+
+# Counting
+
+
+def counts_of(store: Store, timeframe: Timeframe, asked: Span) -> list[DayCounts]:
+    """What the store must count, from its candles and its coverage alone."""
+    candles = [one for one in held(store, timeframe) if one.open_time in asked]
+    length = timeframe.duration
+    empty = store.coverage(BTC, timeframe, Span(asked.start, asked.end + length)).empty
+    openings = [part.start + number * length for part in empty for number in range((part.end - part.start) // length)]
+    counted = Counter((one.open_time.date(), one.source.label) for one in candles)
+    counted.update((opening.date(), "empty") for opening in openings if opening < asked.end)
+    names = [*(source.label for source in Source), "empty"]
+    days = sorted({day for day, _ in counted})
+    return [
+        DayCounts(datetime(day.year, day.month, day.day, tzinfo=UTC), **{name: counted[day, name] for name in names})
+        for day in days
+    ]
+
+
+def test_candles_are_counted_by_day_and_source(store: Store) -> None:
+    midnight = 24 * 60
+    sources = [Source.PARTIAL, Source.LIVE, Source.VENUE, Source.PROVEN, Source.MANUAL, Source.PROVEN]
+    store.put_candles([candle(number, source=source) for number, source in enumerate(sources)])
+    store.put_candles([candle(midnight, source=Source.VENUE), candle(0, instrument=ETH)])
+    store.mark_empty(BTC, M1, [span(midnight - 2, midnight), span(midnight + 1, midnight + 4)])
+    assert store.count_candles(BTC, M1, span(0, 3 * midnight)) == [
+        DayCounts(MONDAY, partial=1, live=1, venue=1, proven=2, manual=1, empty=2),
+        DayCounts(MONDAY + timedelta(days=1), venue=1, empty=3),
+    ]
+    assert store.count_candles(BTC, M1, span(2, 4)) == [DayCounts(MONDAY, venue=1, proven=1)]
+    assert store.count_candles(BTC, M1, span(10, 20)) == []
+
+
+@pytest.mark.parametrize("timeframe", TIMEFRAMES, ids=str)
+def test_the_counts_of_any_timeframe_are_those_of_its_candles_and_its_silence(
+    store: Store, timeframe: Timeframe
+) -> None:
+    minutes, empty = a_history(Random(11))
+    store.put_candles(minutes)
+    silence = span(3 * 24 * 60 + 17, 20 * 24 * 60 + 11)
+    store.mark_empty(BTC, M1, [*empty, silence])
+    drain(store)
+    start, end = MONDAY - timedelta(days=7), MONDAY + timedelta(days=35)
+    for asked in (Span(start, end), Span(MONDAY, MONDAY + timedelta(days=17))):
+        assert store.count_candles(BTC, timeframe, asked) == counts_of(store, timeframe, asked)
+
+
+def test_a_candle_where_silence_was_said_is_counted_once_even_before_the_queue_is_drained(store: Store) -> None:
+    store.mark_empty(BTC, M1, [span(0, 10)])
+    drain(store)
+    store.put_candles([candle(3), candle(4, source=Source.PARTIAL)])
+    before = store.count_candles(BTC, M1, span(0, 60))
+    drain(store)
+    assert before == store.count_candles(BTC, M1, span(0, 60)) == [DayCounts(MONDAY, partial=1, proven=1, empty=8)]
+
+
+def test_more_than_a_year_is_not_counted_at_once(store: Store) -> None:
+    year = Span(MONDAY, MONDAY + timedelta(days=366))
+    assert store.count_candles(BTC, M1, year) == []
+    with pytest.raises(RequestInvalid):
+        store.count_candles(BTC, M1, Span(MONDAY, year.end + MINUTE))
 
 
 # Feeds, and being there

@@ -4,15 +4,25 @@ import pytest
 from marketdata.clock import FakeClock
 from marketdata.errors import StoreError
 from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
 from marketdata.observe import Handler
 from marketdata.store.memory import MemoryStore
 
 from functions.api.handler import application
 from tests.functions.calls import call, event, get, settings
-from tests.market import a_store, at, minutes
+from tests.market import ETH, a_store, at, minutes
 
 NOW = at("12:00")
-QUESTIONS = ["/v1/candles", "/v1/candles/latest", "/v1/instruments", "/v1/status", "/v1/health/ready"]
+QUESTIONS = [
+    "/v1/candles",
+    "/v1/candles/latest",
+    "/v1/gaps",
+    "/v1/coverage",
+    "/v1/instruments",
+    "/v1/status",
+    "/v1/health/ready",
+]
 
 
 class DownStore(MemoryStore):
@@ -60,6 +70,93 @@ def test_the_next_page_is_asked_for_with_its_cursor(api: Handler) -> None:
 def test_the_latest_candles(api: Handler) -> None:
     answer = get(api, "/v1/candles/latest", symbol="btc/usd", tf="1m", limit="2")
     assert [record["open_time"][11:16] for record in answer.json["data"]] == ["10:08", "10:09"]
+
+
+def test_gaps() -> None:
+    store = a_store()
+    store.record_gaps(ETH, M1, [Span(at("10:00"), at("10:05"))], cause="scan", found_at=at("11:00"))
+    answer = get(api_over(store), "/v1/gaps", symbol="ETH-USD", state="open")
+    assert answer.json == {
+        "data": [
+            {
+                "id": 1,
+                "exchange": "coinbase-simulated",
+                "symbol": "ETH-USD",
+                "timeframe": "1m",
+                "start": "2026-08-09T10:00:00Z",
+                "end": "2026-08-09T10:05:00Z",
+                "buckets": 5,
+                "state": "open",
+                "cause": "scan",
+                "reason": "",
+                "attempts": 0,
+                "found_at": "2026-08-09T11:00:00Z",
+                "retry_at": None,
+                "repaired_at": None,
+                "simulated": True,
+            }
+        ],
+        "next_cursor": None,
+        "meta": {"as_of": "2026-08-09T12:00:00Z", "simulated": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "problem"),
+    [
+        ({"state": "lost"}, 400, "/problems/invalid-parameter"),
+        ({"limit": "1001"}, 400, "/problems/invalid-parameter"),
+        ({"cursor": "x"}, 400, "/problems/invalid-parameter"),
+        ({"start": "2026-08-09"}, 400, "/problems/invalid-parameter"),
+        ({"symbol": "DOGE-USD"}, 404, "/problems/unknown-symbol"),
+        ({"exchange": "kraken"}, 404, "/problems/unknown-exchange"),
+    ],
+)
+def test_a_wrong_question_for_gaps_is_refused(api: Handler, query: dict[str, str], status: int, problem: str) -> None:
+    answer = call(api, event("GET", "/v1/gaps", query))
+    assert (answer.status, answer.problem) == (status, problem)
+
+
+def test_coverage(api: Handler) -> None:
+    answer = get(api, "/v1/coverage", symbol="btc/usd", broker="coinbase", start="2026-08-09", end="2026-08-10")
+    assert answer.json["data"] == [
+        {
+            "exchange": "coinbase",
+            "symbol": "BTC-USD",
+            "timeframe": "1m",
+            "day": "2026-08-09",
+            "expected": 718,
+            "present": 10,
+            "proven": 10,
+            "partial": 0,
+            "no_trades": 0,
+            "missing": 708,
+            "coverage": 0.013927,
+            "simulated": False,
+        }
+    ]
+    assert answer.json["meta"] == {
+        "span": {"start": "2026-08-09T00:00:00Z", "end": "2026-08-09T11:58:00Z"},
+        "as_of": "2026-08-09T12:00:00Z",
+        "simulated": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "problem"),
+    [
+        ({"start": "2025-08-08", "end": "2026-08-10"}, 400, "/problems/invalid-parameter"),
+        ({"start": "2026-08-10", "end": "2026-08-09"}, 400, "/problems/invalid-parameter"),
+        ({"days": "3"}, 400, "/problems/invalid-parameter"),
+        ({"symbol": "DOGE-USD"}, 404, "/problems/unknown-symbol"),
+        ({"exchange": "kraken"}, 404, "/problems/unknown-exchange"),
+    ],
+)
+def test_a_wrong_question_for_coverage_is_refused(
+    api: Handler, query: dict[str, str], status: int, problem: str
+) -> None:
+    answer = call(api, event("GET", "/v1/coverage", query))
+    assert (answer.status, answer.problem) == (status, problem)
 
 
 def test_instruments(api: Handler) -> None:

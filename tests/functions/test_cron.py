@@ -56,6 +56,12 @@ def test_a_job_runs_and_says_what_it_did(cron: Handler, store: MemoryStore, meth
     assert len(store.candles(BTC, timeframe_named("5m"), start=None, end=None, limit=10)) == 1
 
 
+def test_the_jobs_run_as_the_settings_say(store: MemoryStore) -> None:
+    day = cron_over(store, CRON_SECRET="a-cron-secret", GAP_HISTORY_DAYS="1", GAP_GRACE_SECONDS="3600")
+    result = run(day, RIGHT, job="gap_scan").json["result"]
+    assert [one["minutes"] for one in result["instruments"]] == [23 * 60 - 5, 23 * 60]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

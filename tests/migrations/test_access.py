@@ -23,22 +23,56 @@ ROWS: dict[str, dict[str, Any]] = {
     },
     "candles_v": {"exchange": "x"},
     "coverage": {"instrument_id": 1, "timeframe": 60, "month": "2026-11-01"},
+    "candle_gaps": {"instrument_id": 1, "timeframe": 1, "span": "[2026-11-23Z,2026-11-24Z)", "cause": "scan"},
+    "gaps_v": {"exchange": "x"},
     "ticks": {"instrument_id": 1, "time": "now", "trade_id": 1, "price": "1", "size": "1", "taker_buy": True},
     "feeds": {"exchange": "x", "feed_id": "1", "state": "live", "started_at": "now", "updated_at": "now"},
 }
-READABLE_BY_ALL = {"timeframes", "instruments", "candles", "candles_v", "coverage"}
+READABLE_BY_ALL = {"timeframes", "instruments", "candles", "candles_v", "coverage", "candle_gaps", "gaps_v"}
+VIEWS = {"candles_v", "gaps_v"}
 WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "feeds"}
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1},
     "get_coverage_v1": {"p_instrument_id": 1, "p_timeframe": 1},
+    "count_candles_v1": {
+        "p_instrument_id": 1,
+        "p_timeframe": 1,
+        "p_start": "2026-11-23Z",
+        "p_end": "2026-11-24Z",
+    },
     "schema_version_v1": {},
     "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "drain_dirty_v1": {"p_limit": 10},
     "mark_empty_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_spans": "{}"},
     "ensure_partitions_v1": {"p_from": "2026-11-23Z", "p_to": "2026-11-24Z"},
+    "get_gaps_v1": {},
+    "record_gaps_v1": {
+        "p_instrument_id": 1,
+        "p_timeframe": 1,
+        "p_spans": "{[2026-11-23Z,2026-11-24Z)}",
+        "p_cause": "scan",
+        "p_found_at": "2026-11-24Z",
+    },
+    "claim_gaps_v1": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60, "p_limit": 1},
+    "resolve_gap_v1": {
+        "p_id": 1,
+        "p_worker": "w",
+        "p_attempts": 1,
+        "p_state": "filled",
+        "p_now": "2026-11-24Z",
+    },
+    "release_gap_v1": {
+        "p_id": 1,
+        "p_worker": "w",
+        "p_attempts": 1,
+        "p_now": "2026-11-24Z",
+        "p_retry_at": "2026-11-24Z",
+    },
+    "find_gaps_v1": {"p_now": "2026-11-24Z", "p_history": "1 hour", "p_grace": "1 minute"},
+    "close_covered_gaps_v1": {"p_now": "2026-11-24Z"},
 }
-CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "schema_version_v1"}
+CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "count_candles_v1", "get_gaps_v1", "schema_version_v1"}
 
 ROLES = ("anon", "authenticated", "service_role")
 VERBS = ("select", "insert", "update", "delete")
@@ -77,7 +111,7 @@ def test_each_role_does_with_each_table_what_it_may_and_nothing_else(
             assert answer.is_success, (verb, answer.text)
         else:
             # A view over a join takes writes from nobody (55000).
-            refused = answer.status_code in (401, 403) or (table == "candles_v" and answer.json()["code"] == "55000")
+            refused = answer.status_code in (401, 403) or (table in VIEWS and answer.json()["code"] == "55000")
             assert refused, (verb, answer.text)
 
 
@@ -95,6 +129,7 @@ def test_maintenance_is_for_the_service_role_alone(
 def test_what_everybody_may_read_is_there_to_read(market: Database, supabase: RunningSupabase) -> None:
     market.put([minute(0)])
     market.drain()
+    market.value("select record_gaps_v1(1::smallint, 1::smallint, '{[2026-11-23Z,2026-11-24Z)}', 'scan', now())")
     for table in READABLE_BY_ALL:
         rows = httpx.get(f"{supabase.url}/rest/v1/{table}", headers={"apikey": supabase.anon_key}).json()
         assert rows, table

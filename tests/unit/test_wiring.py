@@ -69,6 +69,8 @@ def test_every_function_of_one_project_signs_cursors_alike_and_no_other_project_
         ("INSTRUMENTS_REFRESH_SECONDS", "-1"),
         ("FEED_PORT", "70000"),
         ("KEEP_TICKS", "some"),
+        ("GAP_HISTORY_DAYS", "0"),
+        ("GAP_GRACE_SECONDS", "-1"),
     ],
 )
 def test_a_wrong_variable_is_named(variable: str, value: str) -> None:

@@ -102,6 +102,12 @@ def test_several_real_files_are_replayed_in_order(tmp_path: Path) -> None:
         (["record", "x.ndjson", "-s", "BTC-USD", "--feed", "level9"], 2, "coinbase has no feed 'level9'"),
         (["up", "--config", "absent.yaml"], 2, "absent.yaml: cannot be read"),
         (["instruments", "list"], 5, "SUPABASE_URL"),
+        (["coverage"], 5, "SUPABASE_URL"),
+        (["gaps", "list"], 5, "SUPABASE_URL"),
+        (["gaps", "scan"], 5, "SUPABASE_URL"),
+        (["gaps", "list", "--state", "lost"], 2, "state: 'lost' is not one of open, leased"),
+        (["coverage", "--timeframe", "7h"], 2, "timeframe: '7h' is not one of 1m, 5m"),
+        (["coverage", "--days", "367"], 2, "--days"),
         (["instruments", "add", "mtgox", "BTC-USD"], 2, "exchange: 'mtgox'"),
         (["db", "migrate"], 2, "--url: name the database"),
         (["db", "migrate", "--url", "postgresql://127.0.0.1:1/x"], 1, "127.0.0.1"),
@@ -121,7 +127,9 @@ def test_an_exchange_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     assert "cannot reach ws://127.0.0.1:1" in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["up"], ["record"], ["replay"], ["instruments"], ["db", "migrate"]])
+@pytest.mark.parametrize(
+    "command", [[], ["up"], ["record"], ["replay"], ["instruments"], ["coverage"], ["gaps"], ["db", "migrate"]]
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0

@@ -190,6 +190,28 @@ def test_heartbeats_show_that_a_quiet_market_stays_empty() -> None:
     assert made.take_empty() == [Span(NOON + timedelta(minutes=3), NOON + timedelta(minutes=4))]
 
 
+def test_what_lies_between_proven_minutes_of_before_is_a_hole_and_becomes_proven() -> None:
+    made = bars()
+    made.resume(1, 9, NOON_NS + 60 * SECOND)
+    made.resume(13, 20, NOON_NS + 180 * SECOND)
+    assert made.seen.holes == [(10, 12)]
+    for one in (trade(10, 60), trade(11, 61), trade(12, 119)):
+        made.add(one)
+    made.heartbeat(beat(181, 20))
+    (change,) = made.take()
+    assert (change.candle.source, change.candle.trades, change.closed) == (Source.PROVEN, 3, True)
+
+
+def test_a_minute_that_was_proven_before_is_not_taken_for_empty() -> None:
+    made = bars()
+    made.resume(13, 20, NOON_NS + 180 * SECOND)
+    made.resume(1, 9, NOON_NS + 60 * SECOND)
+    for one in (trade(10, 60), trade(11, 61), trade(12, 119), trade(21, 240)):
+        made.add(one)
+    made.take()
+    assert made.take_empty() == [Span(NOON + timedelta(minutes=3), NOON + timedelta(minutes=4))]
+
+
 def test_memory_is_bounded_and_a_trade_for_a_forgotten_minute_is_handed_out() -> None:
     made = bars(trade(1, 0), trade(2, 60), trade(3, 120), buckets_max=2)
     made.take()

@@ -19,6 +19,7 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.model.trade import Trade
 from marketdata.net.stream import Patience, Stream
 from marketdata.store.memory import MemoryStore
 
@@ -36,14 +37,29 @@ HASTY = Rhythm(
 
 
 class MoodyStore(MemoryStore):
-    """A store that does not answer while it is `down`."""
+    """A store that does not answer while it is `down`, and remembers proven candles that came before their trades."""
 
     down = False
+    takes_no_trades = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groundless: list[Candle] = []
 
     def put_candles(self, candles: Sequence[Candle]) -> None:
         if self.down:
             raise StoreError("put_candles", "no answer")
+        self.groundless += [candle for candle in candles if candle.source is Source.PROVEN and not self.has_all(candle)]
         super().put_candles(candles)
+
+    def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
+        if self.takes_no_trades:
+            raise StoreError("put_trades", "no room")
+        super().put_trades(exchange, trades)
+
+    def has_all(self, candle: Candle) -> bool:
+        """Whether every trade of the candle is kept."""
+        return len(self.trades(BTC, Span(candle.open_time, candle.close_time), limit=10_000)) == candle.trades
 
 
 class Rig:
@@ -269,3 +285,17 @@ async def test_trades_are_kept_once_each() -> None:
             return len(made.store.trades(BTC, Span(candle.open_time, candle.close_time), limit=10_000))
 
         await made.until(lambda: kept() == candle.trades, step=timedelta())
+
+
+async def test_a_kill_between_trades_and_candles_loses_no_trade_of_a_proven_minute() -> None:
+    async with rig() as made:
+        await made.until(lambda: len(made.proven()) >= 8, step=timedelta(seconds=7))
+        assert made.store.groundless == []
+
+
+async def test_candles_do_not_wait_for_trades_that_the_store_refuses() -> None:
+    async with rig() as made:
+        made.store.takes_no_trades = True
+        await made.until(lambda: len(made.proven()) >= 2)
+        made.store.takes_no_trades = False
+        await made.until(lambda: made.store.has_all(made.proven()[0]), step=timedelta())

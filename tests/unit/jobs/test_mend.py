@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from marketdata.clock import FakeClock
+from marketdata.errors import StoreError
 from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRest
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import live_trades
@@ -19,7 +20,7 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender, MendLimits
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
-from marketdata.model.timeframe import M1
+from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.trade import Trade
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Patience, Stream
@@ -40,13 +41,34 @@ HASTY = Rhythm(
 LIMITS = MendLimits(look_seconds=0.02, settle_seconds=0.05, retry_seconds=0.05)
 
 
+class SleepyStore(MemoryStore):
+    """A store that does not answer the next `silent_for` questions for candles."""
+
+    silent_for = 0
+
+    def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Candle]:
+        if self.silent_for:
+            self.silent_for -= 1
+            raise StoreError("candles", "no answer")
+        return super().candles(instrument, timeframe, start=start, end=end, limit=limit, newest_first=newest_first)
+
+
 class Rig:
     """Feeds that come and go between one exchange, whose clock runs fast while we wait, and one store."""
 
     def __init__(self, exchange: Simulator, clock: FakeClock) -> None:
         self.exchange = exchange
         self.clock = clock
-        self.store = MemoryStore()
+        self.store = SleepyStore()
         self.store.put_instruments([BTC])
 
     @contextlib.asynccontextmanager
@@ -170,6 +192,33 @@ async def test_a_feed_that_was_killed_goes_on_at_the_last_proven_candle() -> Non
         async with made.feed():
             await made.passed(minutes=1)
             await made.heals()
+
+
+async def test_a_minute_that_a_kill_left_half_mended_is_completed_though_a_later_one_is_proven() -> None:
+    async with rig() as made:
+        async with made.feed():
+            await made.passed(minutes=4)
+            await made.heals()
+        before, made.store = made.store, SleepyStore()
+        made.store.put_instruments([BTC])
+        for candle in before.candles(BTC, M1, start=None, end=None, limit=1_000):
+            half = candle.open_time == M1.floor(NOW) + M1.duration
+            made.store.put_candles([replace(candle, source=Source.PARTIAL, volume=candle.low) if half else candle])
+        async with made.feed():
+            await made.heals()
+
+
+async def test_a_store_that_does_not_answer_at_the_start_costs_no_minute() -> None:
+    async with rig() as made:
+        async with made.feed():
+            await made.passed(minutes=2)
+            await made.heals()
+        await made.passed(minutes=3)
+        made.store.silent_for = 3
+        async with made.feed():
+            await made.passed(minutes=1)
+            await made.heals()
+        assert made.store.silent_for == 0
 
 
 async def test_an_exchange_whose_rest_is_away_for_a_while_is_asked_again() -> None:

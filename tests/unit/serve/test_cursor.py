@@ -20,6 +20,11 @@ def test_a_cursor_says_where_its_question_was_left(question: str, last: datetime
     assert CURSORS.read(question, CURSORS.issue(question, last)) == last
 
 
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_a_cursor_may_hold_a_number(last: int) -> None:
+    assert CURSORS.read_after("gaps", CURSORS.issue_after("gaps", last)) == last
+
+
 def test_a_cursor_is_good_for_its_own_question_alone() -> None:
     with pytest.raises(RequestInvalid, match="another question"):
         CURSORS.read("ETH-USD", CURSORS.issue("BTC-USD", LAST))

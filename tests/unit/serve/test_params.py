@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.errors import RequestInvalid
+from marketdata.model.gap import UNRESOLVED, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.serve.decimals import as_number, as_string
-from marketdata.serve.params import ALIASES, CandleQuery, candle_query, latest_query, no_parameters
+from marketdata.serve.params import (
+    ALIASES,
+    CandleQuery,
+    CoverageQuery,
+    GapQuery,
+    candle_query,
+    coverage_query,
+    gap_query,
+    latest_query,
+    no_parameters,
+)
 
 BTC = Instrument("coinbase", "BTC-USD", "BTC", "USD")
 START, END = datetime(2026, 8, 9, tzinfo=UTC), datetime(2026, 8, 10, tzinfo=UTC)
@@ -37,7 +48,7 @@ def test_a_symbol_is_enough() -> None:
     assert candle_query({"symbol": "BTC-USD"}) == expected
 
 
-@pytest.mark.parametrize(("name", "alias"), [(name, alias) for name, aliases in ALIASES.items() for alias in aliases])
+@pytest.mark.parametrize(("name", "alias"), [(name, alias) for name in (*WHOLE, "cursor") for alias in ALIASES[name]])
 def test_a_parameter_may_go_by_any_of_its_names(name: str, alias: str) -> None:
     whole = WHOLE | {"cursor": "abc"}
     renamed = {alias if given == name else given: value for given, value in whole.items()}
@@ -89,6 +100,53 @@ def test_the_latest_have_no_span() -> None:
     assert latest_query({"symbol": "BTC-USD", "tf": "1h", "limit": "5"}).newest_first
     with pytest.raises(RequestInvalid, match="start"):
         latest_query({"symbol": "BTC-USD", "start": "2026-08-09"})
+
+
+def test_coverage_may_be_asked_of_everything_or_of_one_thing() -> None:
+    assert coverage_query({}) == CoverageQuery(None, None, M1, None, None)
+    asked = coverage_query(
+        {"symbol": "BTC-USD", "broker": "coinbase", "tf": "1h", "from": "2026-08-09", "to": "2026-08-10"}
+    )
+    assert asked == CoverageQuery("BTC-USD", "coinbase", timeframe_named("1h"), START, END)
+
+
+def test_gaps_may_be_asked_of_everything_or_of_one_thing() -> None:
+    assert gap_query({}) == GapQuery(None, None, UNRESOLVED, 100, None)
+    given = {"symbol": "BTC-USD", "broker": "coinbase", "state": "filled", "limit": "5", "cursor": "abc"}
+    assert gap_query(given) == GapQuery("BTC-USD", "coinbase", (GapState.FILLED,), 5, "abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        ("open", (GapState.OPEN,)),
+        ("leased, open,open", (GapState.OPEN, GapState.LEASED)),
+        ("unresolved", UNRESOLVED),
+        ("filled,unresolved", (GapState.OPEN, GapState.LEASED, GapState.FILLED)),
+        ("all", tuple(GapState)),
+    ],
+)
+def test_states_are_one_or_several(text: str, states: tuple[GapState, ...]) -> None:
+    assert gap_query({"state": text}).states == states
+
+
+@pytest.mark.parametrize("text", ["lost", "open,lost", ",", "OPEN "])
+def test_a_state_that_there_is_not_is_told_which_there_are(text: str) -> None:
+    with pytest.raises(RequestInvalid) as refused:
+        gap_query({"state": text})
+    assert refused.value.field == "state"
+    assert {state.value for state in GapState} <= set(refused.value.choices)
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "many"])
+def test_a_page_of_gaps_is_bounded(limit: str) -> None:
+    with pytest.raises(RequestInvalid, match="from 1 to 1000"):
+        gap_query({"limit": limit})
+
+
+def test_coverage_has_no_pages() -> None:
+    with pytest.raises(RequestInvalid, match="limit"):
+        coverage_query({"limit": "5"})
 
 
 def test_a_question_without_parameters_takes_none() -> None:

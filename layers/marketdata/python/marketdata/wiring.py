@@ -5,18 +5,29 @@ The only place below the roof that reads the environment. Functions, the feed an
 
 import hmac
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from marketdata.clock import SystemClock
 from marketdata.errors import SettingsInvalid
 from marketdata.exchanges import coinbase
-from marketdata.exchanges.registry import SIMULATED_SUFFIX
+from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
+from marketdata.jobs.backfill import backfill
+from marketdata.jobs.exchange_past import ExchangePast
+from marketdata.jobs.fill_gaps import FillSettings
+from marketdata.jobs.run_job import JOBS, Job
+from marketdata.jobs.scan_gaps import gap_scan
 
 if TYPE_CHECKING:
+    from marketdata.net.rest import Budget
     from marketdata.store.supabase import SupabaseStore
 
 
@@ -61,6 +72,15 @@ class Settings(BaseModel):
     instruments_refresh_seconds: float = Field(
         default=10.0, gt=0, le=3600, validation_alias="INSTRUMENTS_REFRESH_SECONDS"
     )
+    gap_history_days: int = Field(default=365, ge=1, le=7_300, validation_alias="GAP_HISTORY_DAYS")
+    """How far back history is wanted: what is missing and older is not looked for."""
+    gap_grace_seconds: float = Field(default=120.0, ge=0, le=86_400, validation_alias="GAP_GRACE_SECONDS")
+    """How long after its close a minute may be absent before that is a gap: trades come late, the feed flushes every
+    second, mends what it lost, and proof of a quiet minute waits for the next trade or heartbeat."""
+    backfill_trade_hours: float = Field(default=6.0, ge=0, le=48, validation_alias="BACKFILL_TRADE_HOURS")
+    """Gaps up to so long are filled by trades, which proves them; longer ones by the exchange's own candles."""
+    backfill_attempts_max: int = Field(default=8, ge=1, le=100, validation_alias="BACKFILL_ATTEMPTS_MAX")
+    """So many answers in a row that brought nothing, and a gap is unrecoverable."""
     feed_host: str = Field(default="127.0.0.1", validation_alias="FEED_HOST")
     feed_port: int = Field(default=8080, ge=0, le=65_535, validation_alias="FEED_PORT")
 
@@ -119,6 +139,11 @@ class _Shared:
 
 _shared = _Shared()
 
+_TURN_SECONDS_MAX = 5.0
+"""A gap whose turn is further off goes back on the ledger, so that a run ends in time."""
+_budgets: dict[tuple[str, str], "Budget"] = {}
+_budgets_lock = Lock()
+
 
 def shared_store(settings: Settings) -> "SupabaseStore":
     """The store that all functions of this process share; made anew, and the one before closed, if `settings` changed.
@@ -131,6 +156,68 @@ def shared_store(settings: Settings) -> "SupabaseStore":
 def close_shared_store() -> None:
     """Close its connections; the next event opens them again."""
     _shared.close()
+
+
+def jobs(settings: Settings) -> dict[str, Job]:
+    """The jobs that a schedule or an operator runs by name, as `settings` say."""
+    history, grace = timedelta(days=settings.gap_history_days), timedelta(seconds=settings.gap_grace_seconds)
+    return {
+        **JOBS,
+        "gap_scan": partial(gap_scan, history=history, grace=grace),
+        "backfill": partial(backfill, open_past=pasts(settings), settings=fill_settings(settings)),
+    }
+
+
+def fill_settings(settings: Settings) -> FillSettings:
+    """How gaps are filled."""
+    hours, tries = settings.backfill_trade_hours, settings.backfill_attempts_max
+    return FillSettings(trade_span_max=timedelta(hours=hours), tries_max=tries)
+
+
+def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[ExchangePast] | None]:
+    """How to ask an exchange for its past, by its name; None for one that is not followed or cannot be asked.
+
+    A simulated exchange is never looked for at the real one's address: its name must not be given to real data.
+    """
+
+    def open_past(exchange: str) -> AbstractContextManager[ExchangePast] | None:
+        simulated = exchange.endswith(SIMULATED_SUFFIX)
+        known = exchange.removesuffix(SIMULATED_SUFFIX) in ADAPTERS
+        followed = not settings.feed_exchanges or exchange in settings.feed_exchanges
+        if not (known and followed) or (simulated and settings.coinbase_rest_url == coinbase.REST_URL):
+            return None
+        return _past(exchange, settings.coinbase_rest_url)
+
+    return open_past
+
+
+@contextmanager
+def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
+    from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
+
+    adapter = adapter_for(exchange)
+    rest = Rest(
+        exchange, url, _budget(exchange, url), SystemClock(), sleep=time.sleep, wait_seconds_max=_TURN_SECONDS_MAX
+    )
+    try:
+        yield ExchangePast(
+            rest.get,
+            adapter.candle_history(exchange) if adapter.candle_history else None,
+            adapter.trade_history(exchange) if adapter.trade_history and ids_contiguous(exchange) else None,
+        )
+    finally:
+        rest.close()
+
+
+def _budget(exchange: str, url: str) -> "Budget":
+    """One exchange's patience, shared by all that this process asks of it, from event to event."""
+    from marketdata.net.rest import PacedBudget  # noqa: PLC0415
+
+    adapter = adapter_for(exchange)
+    with _budgets_lock:
+        if (exchange, url) not in _budgets:
+            _budgets[exchange, url] = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
+        return _budgets[exchange, url]
 
 
 def ids_contiguous(exchange: str) -> bool:

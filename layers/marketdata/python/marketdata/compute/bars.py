@@ -123,7 +123,7 @@ class Bars:
         self._complete_until_ns = _LONG_AGO_NS
         self._empty_until_ns = _LONG_AGO_NS
         self._whole_since_ns: int | None = None
-        self._resumed: tuple[int, int] | None = None
+        self._resumed: list[tuple[int, int]] = []
         self._stirred = False
         self._pending: list[Trade] = []
         # The door of the hot path: a bound C method, not a method of ours.
@@ -143,10 +143,13 @@ class Bars:
             return None
         return oldest.first_id, oldest.start_ns
 
-    def resume(self, last_id: int, close_ns: int) -> None:
-        """Go on after a proven bucket that ended at `close_ns` with trade `last_id`: what follows it is a hole."""
-        self.account_for(last_id, last_id)
-        self._resumed = (last_id, close_ns)
+    def resume(self, first_id: int, last_id: int, close_ns: int) -> None:
+        """Go on beside a proven bucket that ended at `close_ns` and holds exactly these ids.
+
+        They count as seen; what lies between such buckets, or follows the last of them, is a hole.
+        """
+        self.account_for(first_id, last_id)
+        insort(self._resumed, (close_ns, last_id))
 
     def account_for(self, first_id: int, last_id: int) -> None:
         """The trades with these ids, both included, are known not to be missing: they are elsewhere, or never were."""
@@ -354,12 +357,14 @@ class Bars:
             self._note_empty(before[1], bucket.start_ns)
 
     def _end_before(self, bucket: _Bucket) -> tuple[int, int] | None:
-        """(last trade id, end) of the bucket before this one, in memory or resumed after."""
+        """(last trade id, end) of the bucket before this one, in memory or resumed beside."""
         at = bisect_left(self._starts, bucket.start_ns)
-        if at == 0:
-            return self._resumed
-        before = self._buckets[self._starts[at - 1]]
-        return before.last_id, before.end_ns
+        beside = bisect_left(self._resumed, (bucket.start_ns + 1,))
+        ends = [(end_ns, last_id) for end_ns, last_id in self._resumed[max(0, beside - 1) : beside]]
+        if at:
+            before = self._buckets[self._starts[at - 1]]
+            ends.append((before.end_ns, before.last_id))
+        return max(((last_id, end_ns) for end_ns, last_id in ends), key=lambda one: one[1], default=None)
 
     def _note_trailing_emptiness(self) -> None:
         newest = self._newest

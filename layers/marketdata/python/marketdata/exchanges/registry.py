@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
-from marketdata.exchanges.exchange import FrameDecoder, LiveTrades, TradeHistory
+from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -19,6 +19,7 @@ class Adapter:
     feeds: Mapping[str, Callable[..., LiveTrades]]
     recording: Callable[[str], FrameDecoder]
     trade_history: Callable[[str], TradeHistory] | None = None
+    candle_history: Callable[[str], CandleHistory] | None = None
     requests_per_second: float = 1.0
     requests_burst: int = 1
     """REST limits, well below the exchange's own: others may share our address."""
@@ -30,6 +31,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             feeds={"exchange": CoinbaseExchange, "advanced": CoinbaseAdvanced},
             recording=CoinbaseRecording,
             trade_history=CoinbaseRest,
+            candle_history=CoinbaseRest,
             requests_per_second=5.0,
             requests_burst=10,
         )

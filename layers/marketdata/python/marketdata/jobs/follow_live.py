@@ -18,11 +18,11 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.live_documents import candle_document, status_document
 from marketdata.jobs.mend import Mender
 from marketdata.jobs.spool import Spool, Waiting
-from marketdata.model.candle import Source
+from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.model.times import nanoseconds, utc
+from marketdata.model.times import utc
 from marketdata.net.stream import Stream
 from marketdata.store.store import FeedStatus, Store
 
@@ -50,7 +50,7 @@ OpenMender = Callable[[FollowedExchange], Mender | None]
 """Makes what fetches the trades that the stream lost; None where an exchange's trades cannot be asked for by id."""
 
 CANDLES_LOOKED_BACK = 1_000
-"""Where the last proven candle is looked for at a start; further back it is the gap scan's work."""
+"""How many are looked at for what is proven, at a start; what is missing further back is the gap scan's work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +145,15 @@ class FollowLive:
         try:
             async with asyncio.timeout(self._rhythm.stop_seconds_max):
                 await self._tick()
-                while len(self._spool) or any(followed.trades for followed in self.followed.values()):
+                while self._has_unsaved():
                     await self._flush_or_wait()
                 await self._report()
         except TimeoutError as error:
             raise StoreError("last flush", f"{len(self._spool)} candles did not reach the store in time") from error
+
+    def _has_unsaved(self) -> bool:
+        unkept = any(followed.trades for followed in self.followed.values())
+        return bool(len(self._spool)) or unkept or any(self._empty.values())
 
     async def _flush_or_wait(self) -> None:
         try:
@@ -183,20 +187,18 @@ class FollowLive:
                 await self._follow(followed, symbols)
 
     async def _follow(self, followed: FollowedExchange, symbols: list[str]) -> None:
-        """Subscribe; a symbol that is new goes on where its last proven candle ended."""
+        """Subscribe; a symbol that is new goes on beside its proven candles."""
         followed.know(symbols)
         for symbol in symbols:
             if symbol not in followed.bars and (symbol, followed.name) not in self._resumed:
-                self._resumed.add((symbol, followed.name))
                 await asyncio.to_thread(self._resume, followed, self._instruments[followed.name, symbol])
+                self._resumed.add((symbol, followed.name))
         followed.follow(symbols)
 
     def _resume(self, followed: FollowedExchange, instrument: Instrument) -> None:
+        """Beside every proven minute, not after the newest: one that a kill left half mended may lie before it."""
         newest = self._store.candles(instrument, M1, start=None, end=None, limit=CANDLES_LOOKED_BACK, newest_first=True)
-        for candle in newest:
-            if candle.source is Source.PROVEN and candle.last_id is not None:
-                followed.resume(instrument.symbol, candle.last_id, nanoseconds(candle.close_time))
-                return
+        followed.resume(instrument.symbol, [candle for candle in newest if is_whole_run(candle)])
 
     async def _make_room(self) -> None:
         """Partitions must exist before candles come."""
@@ -242,16 +244,31 @@ class FollowLive:
             )
 
     async def _flush(self) -> None:
-        """Write what waits; what the store does not take waits on. Raises: StoreError."""
+        """Write what waits; what the store does not take waits on. Raises: StoreError.
+
+        A restart fetches nothing of the minutes whose candles are proven. So whatever a candle was made with is written
+        before it, except where the store takes candles but no trades.
+        """
         async with self._flushing:
-            await self._flush_candles()
-            for followed in self.followed.values():
-                await self._flush_trades(followed)
-            await self._flush_empty()
+            batch = self._spool.take(self._rhythm.batch_max)
+            try:
+                await self._flush_grounds()
+            except StoreError:
+                await self._flush_candles(batch)
+                raise
+            except BaseException:
+                self._spool.failed(batch)
+                raise
+            await self._flush_candles(batch)
         self._note_store("")
 
-    async def _flush_candles(self) -> None:
-        batch = self._spool.take(self._rhythm.batch_max)
+    async def _flush_grounds(self) -> None:
+        """Trades, and the exchange's word on minutes without any."""
+        for followed in self.followed.values():
+            await self._flush_trades(followed)
+        await self._flush_empty()
+
+    async def _flush_candles(self, batch: list[Waiting]) -> None:
         if not batch:
             return
         try:
@@ -319,3 +336,10 @@ class FollowLive:
         for status in self.statuses():
             self._publish("status", status.exchange, "", status_document(status))
             await asyncio.to_thread(self._store.put_feed_status, status)
+
+
+def is_whole_run(candle: Candle) -> bool:
+    """Whether a candle is proven and holds every id from its first to its last: at an edge ids may interleave."""
+    if candle.source is not Source.PROVEN or candle.first_id is None or candle.last_id is None:
+        return False
+    return candle.trades == candle.last_id - candle.first_id + 1

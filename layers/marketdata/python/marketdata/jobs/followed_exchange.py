@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
+from marketdata.model.candle import Candle
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed
+from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Stream
 
@@ -56,10 +58,13 @@ class FollowedExchange:
         self.know(symbols)
         self.stream.follow(symbols)
 
-    def resume(self, symbol: str, last_id: int, close_ns: int) -> None:
-        """Go on after a proven candle of the store, if this symbol has no bars yet."""
-        if symbol not in self.bars and (bars := self._open(symbol)) is not None:
-            bars.resume(last_id, close_ns)
+    def resume(self, symbol: str, proven: Sequence[Candle]) -> None:
+        """Go on beside these proven candles of the store, if this symbol has no bars yet."""
+        if symbol in self.bars or not proven or (bars := self._open(symbol)) is None:
+            return
+        for candle in proven:
+            if candle.first_id is not None and candle.last_id is not None:
+                bars.resume(candle.first_id, candle.last_id, nanoseconds(candle.close_time))
 
     def handle(self, events: Sequence[Event]) -> None:
         """Take the events of one frame; what the exchange says of symbols that we do not follow is passed over."""

@@ -1,12 +1,14 @@
 """The jobs that a schedule or an operator runs by name, in one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from marketdata.clock import Clock
 from marketdata.errors import NotFound
+from marketdata.jobs.backfill import backfill
 from marketdata.jobs.roll_up import roll_up
+from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.model.times import rfc3339
 from marketdata.store.store import Store
 
@@ -15,7 +17,10 @@ Job = Callable[[Store, Clock, datetime], dict[str, object]]
 
 JOBS: dict[str, Job] = {
     "roll_up": roll_up,
+    "gap_scan": gap_scan,
+    "backfill": backfill,
 }
+"""Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,12 @@ class Run:
         }
 
 
-def run_job(name: str, store: Store, clock: Clock, deadline: datetime, *, trigger: str) -> Run:
+def run_job(
+    name: str, store: Store, clock: Clock, deadline: datetime, *, trigger: str, jobs: Mapping[str, Job] = JOBS
+) -> Run:
     """Run the job of that name. Raises: NotFound naming the jobs there are; whatever the job raises."""
-    if name not in JOBS:
-        raise NotFound("job", f"{name[:64]!r} is not a job; there are {', '.join(JOBS)}", tuple(JOBS))
+    if name not in jobs:
+        raise NotFound("job", f"{name[:64]!r} is not a job; there are {', '.join(jobs)}", tuple(jobs))
     started_at = clock.now()
-    result = JOBS[name](store, clock, deadline)
+    result = jobs[name](store, clock, deadline)
     return Run(name, trigger, result, started_at, clock.now())

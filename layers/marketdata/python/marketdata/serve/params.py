@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from marketdata.errors import RequestInvalid
+from marketdata.model.gap import UNRESOLVED, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import rfc3339
@@ -16,6 +17,8 @@ from marketdata.serve.request_times import boundary
 
 LIMIT_DEFAULT = 1_000
 LIMIT_MAX = 10_000
+GAPS_LIMIT_DEFAULT = 100
+GAPS_LIMIT_MAX = 1_000
 
 # The name we use, and those that other services taught their callers.
 ALIASES = {
@@ -28,9 +31,18 @@ ALIASES = {
     "order": ("order",),
     "cursor": ("cursor",),
     "decimals": ("decimals",),
+    "state": ("state", "states", "status"),
 }
+_OF_CANDLES = tuple(name for name in ALIASES if name != "state")
+_OF_GAPS = ("symbol", "exchange", "state", "limit", "cursor")
+_OF_COVERAGE = ("symbol", "exchange", "timeframe", "start", "end")
 _OF_LATEST = ("symbol", "exchange", "timeframe", "limit", "decimals")
 
+_STATES: dict[str, tuple[GapState, ...]] = {
+    **{state.value: (state,) for state in GapState},
+    "unresolved": UNRESOLVED,
+    "all": tuple(GapState),
+}
 _ORDERS = {"asc": False, "desc": True}
 _DECIMALS: dict[str, AsJson] = {"string": as_string, "number": as_number}
 _WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
@@ -64,14 +76,14 @@ class CandleQuery:
 
 def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
     """The question of /v1/candles. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, tuple(ALIASES))
+    given = _given(parameters, _OF_CANDLES)
     query = CandleQuery(
         symbol=_symbol(given),
         exchange=given.get("exchange"),
         timeframe=_timeframe(given),
         start=boundary(given["start"], "start") if "start" in given else None,
         end=boundary(given["end"], "end") if "end" in given else None,
-        limit=_limit(given),
+        limit=_limit(given, LIMIT_DEFAULT, LIMIT_MAX),
         newest_first=_choice(given, "order", _ORDERS, "asc"),
         cursor=given.get("cursor"),
         number=_choice(given, "decimals", _DECIMALS, "string"),
@@ -88,9 +100,64 @@ def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
         symbol=_symbol(given),
         exchange=given.get("exchange"),
         timeframe=_timeframe(given),
-        limit=_limit(given),
+        limit=_limit(given, LIMIT_DEFAULT, LIMIT_MAX),
         newest_first=True,
         number=_choice(given, "decimals", _DECIMALS, "string"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GapQuery:
+    """A question for gaps on the ledger, by number; None asks for every symbol, or every exchange."""
+
+    symbol: str | None = None
+    exchange: str | None = None
+    states: tuple[GapState, ...] = UNRESOLVED
+    limit: int = GAPS_LIMIT_DEFAULT
+    cursor: str | None = None
+
+    def question(self, instrument: Instrument | None, exchange: str | None) -> str:
+        """What is asked, in one spelling: what a cursor is bound to."""
+        of = instrument.key if instrument else (exchange or "", "")
+        return "\n".join(("gaps", *of, *self.states))
+
+
+def gap_query(parameters: Mapping[str, str]) -> GapQuery:
+    """The question of /v1/gaps. Raises: RequestInvalid naming the parameter."""
+    given = _given(parameters, _OF_GAPS)
+    return GapQuery(
+        symbol=given.get("symbol"),
+        exchange=given.get("exchange"),
+        states=gap_states(given["state"]) if "state" in given else UNRESOLVED,
+        limit=_limit(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
+        cursor=given.get("cursor"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageQuery:
+    """A question for daily counts of the buckets with `start <= open_time < end`.
+
+    Of every active instrument where no symbol is named, of every exchange where none is; without an end up to now,
+    without a start the week before the end.
+    """
+
+    symbol: str | None = None
+    exchange: str | None = None
+    timeframe: Timeframe = M1
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def coverage_query(parameters: Mapping[str, str]) -> CoverageQuery:
+    """The question of /v1/coverage. Raises: RequestInvalid naming the parameter."""
+    given = _given(parameters, _OF_COVERAGE)
+    return CoverageQuery(
+        symbol=given.get("symbol"),
+        exchange=given.get("exchange"),
+        timeframe=_timeframe(given),
+        start=boundary(given["start"], "start") if "start" in given else None,
+        end=boundary(given["end"], "end") if "end" in given else None,
     )
 
 
@@ -125,11 +192,22 @@ def _timeframe(given: Mapping[str, str]) -> Timeframe:
     return timeframe_named(text)
 
 
-def _limit(given: Mapping[str, str]) -> int:
-    text = given.get("limit", str(LIMIT_DEFAULT))
-    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= LIMIT_MAX:
-        raise RequestInvalid("limit", f"must be a whole number from 1 to {LIMIT_MAX}")
+def _limit(given: Mapping[str, str], default: int, most: int) -> int:
+    text = given.get("limit", str(default))
+    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
+        raise RequestInvalid("limit", f"must be a whole number from 1 to {most}")
     return int(text)
+
+
+def gap_states(text: str) -> tuple[GapState, ...]:
+    """`open,leased` or `all`, as states, each once. Raises: RequestInvalid naming those that there are."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in names if name not in _STATES]
+    if unknown or not names:
+        choices = tuple(_STATES)
+        raise RequestInvalid("state", f"{(unknown or [text])[0][:64]!r} is not one of {', '.join(choices)}", choices)
+    chosen = {state for name in names for state in _STATES[name]}
+    return tuple(state for state in GapState if state in chosen)
 
 
 def _choice(given: Mapping[str, str], name: str, choices: Mapping[str, Chosen], default: str) -> Chosen:

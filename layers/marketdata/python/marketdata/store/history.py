@@ -4,7 +4,7 @@ The same as the database's candles and coverage tables, its merge trigger and it
 threads: MemoryStore holds the lock.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,11 +20,14 @@ from marketdata.compute.coverage import (
     union,
 )
 from marketdata.compute.merge import merge
-from marketdata.model.candle import Candle
+from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
-from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
+from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe, timeframe_named
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage
+from marketdata.store.store import Coverage, DayCounts
+
+_DAY = timeframe_named("1d")
+_COUNTED = (*(source.label for source in Source), "empty")
 
 
 class History:
@@ -50,6 +53,19 @@ class History:
     def coverage(self, timeframe: Timeframe, span: Span) -> Coverage:
         """See Store."""
         return Coverage(covered=clip(self._covered[timeframe], span), empty=clip(self._empty[timeframe], span))
+
+    def counts(self, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store.count_candles."""
+        rows = list(self._rows[timeframe].between(span.start, span.end))
+        counted = Counter((_DAY.floor(row.candle.open_time), row.candle.source.label) for row in rows)
+        silent = clip(self._empty[timeframe], Span(span.start, timeframe.ceil(span.end)))
+        for part in subtract(silent, (row.span for row in rows)):
+            opening = timeframe.ceil(part.start)
+            while opening < min(part.end, span.end):
+                counted[_DAY.floor(opening), "empty"] += 1
+                opening += timeframe.duration
+        days = sorted({day for day, _ in counted})
+        return [DayCounts(day, **{name: counted[day, name] for name in _COUNTED}) for day in days]
 
     def mark_empty(self, timeframe: Timeframe, spans: Iterable[Span]) -> Spans:
         """Learn that whole buckets had no trades, but for the minutes that have a candle; the time that this changed.

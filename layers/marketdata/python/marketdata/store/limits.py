@@ -4,11 +4,14 @@ The database states the same as constraints; the in-memory store asks here. Each
 against, or None.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 
 from marketdata.errors import RequestInvalid
 from marketdata.model.candle import Candle
+from marketdata.model.gap import GapState
 from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES
 from marketdata.model.times import NANOSECONDS_A_SECOND
 from marketdata.model.trade import Trade
@@ -16,6 +19,14 @@ from marketdata.store.store import FeedStatus
 
 ROWS_MAX = 10_000
 """The most candles or trades that one question may ask for."""
+
+COUNTED_MAX = timedelta(days=366)
+"""The longest span whose candles one question may count."""
+
+CAUSE_CHARACTERS_MAX = 40
+
+LEASE_SECONDS_MAX = 86_400
+"""The longest that a gap is out of others' reach when its worker dies."""
 
 FEED_STATES = ("connecting", "live", "stale", "down", "stopped")
 
@@ -28,6 +39,12 @@ def check_limit(limit: int) -> None:
     """Refuse a question that is out of bounds. Raises: RequestInvalid."""
     if not 1 <= limit <= ROWS_MAX:
         raise RequestInvalid("limit", f"{limit} is not between 1 and {ROWS_MAX:,}")
+
+
+def check_counted(span: Span) -> None:
+    """Refuse to count a span that is out of bounds. Raises: RequestInvalid."""
+    if span.end - span.start > COUNTED_MAX:
+        raise RequestInvalid("end", f"is more than {COUNTED_MAX.days} days after start")
 
 
 def candle_refused(candle: Candle) -> str | None:
@@ -74,6 +91,23 @@ def feed_refused(status: FeedStatus) -> str | None:
         return f"{status.state!r} is not one of {', '.join(FEED_STATES)}"
     counters = (status.symbols, status.trades, status.reconnects, status.malformed, status.spooled)
     return f"a counter is below zero: {counters}" if min(counters) < 0 else None
+
+
+def record_refused(cause: str) -> str | None:
+    """Why a gap of that cause cannot be recorded."""
+    return None if 0 < len(cause) <= CAUSE_CHARACTERS_MAX else f"a cause of {len(cause)} characters"
+
+
+def claim_refused(worker: str, lease_seconds: float) -> str | None:
+    """Why nothing can be leased so."""
+    if not worker:
+        return "a worker without a name"
+    return None if 0 < lease_seconds <= LEASE_SECONDS_MAX else f"a lease of {lease_seconds} seconds"
+
+
+def resolution_refused(state: GapState) -> str | None:
+    """Why `state` does not close a gap."""
+    return None if state.resolved else f"a gap that is {state} is not resolved"
 
 
 def _counts_refused(candle: Candle) -> str | None:

@@ -5,23 +5,37 @@ holds the two equal.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from threading import RLock
 
-from marketdata.compute.coverage import Spans, union
+from marketdata.clock import Clock
+from marketdata.compute.coverage import Spans, clip, subtract, union
 from marketdata.errors import NotFound, StoreError
 from marketdata.model.candle import Candle
+from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.timeframe import Timeframe, timeframe_named
+from marketdata.model.timeframe import M1, Timeframe, timeframe_named
 from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Trade
+from marketdata.store.gap_ledger import GapLedger
 from marketdata.store.history import History
-from marketdata.store.limits import candle_refused, check_limit, feed_refused, instrument_refused, trade_refused
+from marketdata.store.limits import (
+    ROWS_MAX,
+    candle_refused,
+    check_counted,
+    check_limit,
+    claim_refused,
+    feed_refused,
+    instrument_refused,
+    record_refused,
+    resolution_refused,
+    trade_refused,
+)
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, FeedStatus
+from marketdata.store.store import Coverage, DayCounts, FeedStatus
 
 _DAY = timeframe_named("1d")
 
@@ -30,10 +44,16 @@ Key = tuple[str, str]
 
 
 class MemoryStore:
-    """The Store protocol in memory; safe to share between threads."""
+    """The Store protocol in memory; safe to share between threads.
 
-    def __init__(self) -> None:
+    `clock` tells when an instrument became known; without one, all of them always were.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
         self._lock = RLock()
+        self._clock = clock
+        self._known_since: dict[Key, datetime] = {}
+        self._ledger = GapLedger()
         self._instruments: dict[Key, Instrument] = {}
         self._histories: defaultdict[Key, History] = defaultdict(History)
         self._trades: defaultdict[Key, SortedMap[Trade]] = defaultdict(SortedMap)
@@ -54,6 +74,8 @@ class MemoryStore:
             for instrument in instruments:
                 old = self._instruments.get(instrument.key)
                 self._instruments[instrument.key] = instrument
+                if self._clock:
+                    self._known_since.setdefault(instrument.key, self._clock.now())
                 if old and old.timeframes != instrument.timeframes:
                     self._enqueue(instrument.key, self._histories[instrument.key].extent())
 
@@ -112,6 +134,13 @@ class MemoryStore:
             self._require([instrument.key])
             return self._histories[instrument.key].coverage(timeframe, span)
 
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store. Raises: NotFound; RequestInvalid for a span out of bounds."""
+        check_counted(span)
+        with self._lock:
+            self._require([instrument.key])
+            return self._histories[instrument.key].counts(timeframe, span)
+
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store; never None, because the lock is waited for."""
         with self._lock:
@@ -125,6 +154,70 @@ class MemoryStore:
 
     def ensure_partitions(self, span: Span) -> None:
         """See Store; memory has room for any time."""
+
+    def record_gaps(
+        self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
+    ) -> int:
+        """See Store. Raises: NotFound; StoreError without a cause."""
+        _refuse("record_gaps", [record_refused(cause)])
+        with self._lock:
+            self._require([instrument.key])
+            return self._ledger.record(instrument.key, timeframe, spans, cause, found_at)
+
+    def gaps(
+        self,
+        *,
+        states: Collection[GapState] | None = None,
+        instrument: Instrument | None = None,
+        limit: int,
+        after_id: int | None = None,
+    ) -> list[Gap]:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        check_limit(limit)
+        with self._lock:
+            self._require([instrument.key] if instrument else [])
+            return self._ledger.select(states, instrument.key if instrument else None, limit, after_id)
+
+    def claim_gaps(
+        self, worker: str, *, now: datetime, lease_seconds: float, limit: int, exchange: str | None = None
+    ) -> list[Gap]:
+        """See Store. Raises: RequestInvalid for a limit out of bounds; StoreError without a worker or lease."""
+        check_limit(limit)
+        _refuse("claim_gaps", [claim_refused(worker, lease_seconds)])
+        with self._lock:
+            return self._ledger.claim(worker, now, timedelta(seconds=lease_seconds), limit, exchange)
+
+    def resolve_gap(self, gap: Gap, *, state: GapState, now: datetime, reason: str = "") -> bool:
+        """See Store. Raises: StoreError for a state that resolves nothing."""
+        _refuse("resolve_gap", [resolution_refused(state)])
+        with self._lock:
+            return self._ledger.resolve(gap, state, now, reason)
+
+    def release_gap(
+        self, gap: Gap, *, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None = None
+    ) -> bool:
+        """See Store."""
+        with self._lock:
+            return self._ledger.release(gap, now, retry_at, reason, remaining)
+
+    def find_gaps(
+        self, *, now: datetime, history: timedelta, grace: timedelta, instrument: Instrument | None = None
+    ) -> list[tuple[Instrument, Span]]:
+        """See Store. Raises: NotFound."""
+        start, end = M1.ceil(now - history), M1.floor(now - grace)
+        with self._lock:
+            self._require([instrument.key] if instrument else [])
+            active = [
+                one for one in self.instruments(active_only=True) if instrument is None or one.key == instrument.key
+            ]
+            found = [(one, span) for one in active for span in self._missing(one.key, start, end)]
+        newest = sorted(found, key=lambda gap: gap[1].end, reverse=True)[:ROWS_MAX]
+        return sorted(newest, key=lambda gap: (gap[0].key, gap[1]))
+
+    def close_covered_gaps(self, *, now: datetime) -> int:
+        """See Store."""
+        with self._lock:
+            return self._ledger.close_covered(now, self._known, ROWS_MAX)
 
     def put_feed_status(self, status: FeedStatus) -> None:
         """See Store. Raises: StoreError for a status that cannot be."""
@@ -140,6 +233,21 @@ class MemoryStore:
 
     def ping(self) -> None:
         """See Store; memory is always there."""
+
+    def _missing(self, key: Key, start: datetime, end: datetime) -> Spans:
+        """The minutes of [start, end) that are wanted and that nobody accounts for."""
+        if start >= end:
+            return ()
+        since = M1.floor(self._known_since.get(key, start))
+        followed = [Span(max(start, since), end)] if max(start, since) < end else []
+        wanted = clip(union(followed, self._ledger.ever(key, M1)), Span(start, end))
+        known = self._known(key, M1, Span(start, end))
+        return subtract(wanted, (*known, *self._ledger.spoken_for(key, M1)))
+
+    def _known(self, key: Key, timeframe: Timeframe, span: Span) -> Spans:
+        """What is held or known to be empty inside `span`."""
+        coverage = self._histories[key].coverage(timeframe, span)
+        return union(coverage.covered, coverage.empty)
 
     def _require(self, keys: Iterable[Key]) -> None:
         for exchange, symbol in keys:

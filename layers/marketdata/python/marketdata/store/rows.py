@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from marketdata.model.candle import Candle, Source
+from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.timeframe import Timeframe, timeframe_of_minutes
+from marketdata.model.timeframe import Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import EPOCH, NANOSECONDS_A_MICROSECOND, rfc3339, utc
 from marketdata.model.trade import Side, Trade
-from marketdata.store.store import FeedStatus
+from marketdata.store.store import DayCounts, FeedStatus
 
 Row = dict[str, Any]
 
@@ -125,6 +126,63 @@ class CoverageSpans(msgspec.Struct):
 
     covered: list[tuple[int, int]]
     empty: list[tuple[int, int]]
+
+
+class DayColumns(msgspec.Struct):
+    """The answer of `count_candles_v1`: the fields of DayCounts in their order, one list a column."""
+
+    day: list[int]
+    partial: list[int]
+    live: list[int]
+    venue: list[int]
+    proven: list[int]
+    manual: list[int]
+    empty: list[int]
+
+    def __post_init__(self) -> None:
+        _require_one_length(self)
+
+    def days(self) -> list[DayCounts]:
+        """The values that the columns stand for, in their order."""
+        _, *counts = msgspec.structs.astuple(self)
+        return [DayCounts(_time(day), *row) for day, *row in zip(self.day, *counts, strict=True)]
+
+
+class GapRow(msgspec.Struct):
+    """A row of `gaps_v`."""
+
+    id: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    start: datetime
+    end: datetime
+    state: GapState
+    cause: str
+    found_at: datetime
+    attempts: int
+    worker: str | None
+    lease_until: datetime | None
+    retry_at: datetime | None
+    repaired_at: datetime | None
+    reason: str
+
+    @property
+    def gap(self) -> Gap:
+        """The value that the row stands for."""
+        id_, exchange, symbol, timeframe, start, end, *others = (_in_utc(one) for one in msgspec.structs.astuple(self))
+        return Gap(id_, exchange, symbol, timeframe_named(timeframe), Span(start, end), *others)
+
+
+class FoundGaps(msgspec.Struct):
+    """The answer of `find_gaps_v1`: one list a column, all of one length; times in microseconds."""
+
+    instrument_id: list[int]
+    start: list[int]
+    end: list[int]
+
+    def __post_init__(self) -> None:
+        _require_one_length(self)
 
 
 def instrument_row(instrument: Instrument) -> Row:

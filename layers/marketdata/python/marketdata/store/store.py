@@ -4,12 +4,13 @@ All of it is synchronous; the async feed calls it through `asyncio.to_thread`. E
 StoreError when the store could not be asked or did not answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from marketdata.model.candle import Candle
+from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
@@ -26,6 +27,22 @@ class Coverage:
 
     covered: tuple[Span, ...]
     empty: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DayCounts:
+    """How many buckets of one instrument and timeframe open on a UTC day and are held, by source, or known to be empty.
+
+    `day`: its midnight. A bucket is counted once.
+    """
+
+    day: datetime
+    partial: int = 0
+    live: int = 0
+    venue: int = 0
+    proven: int = 0
+    manual: int = 0
+    empty: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +118,13 @@ class Store(Protocol):
         """What is known inside `span`, as of the last `roll_up`."""
         ...
 
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """What is held of the buckets that open inside `span`, at most 366 days: a count for each day, oldest first.
+
+        Days of which nothing is known are left out. Candles count as soon as they are put, emptiness as in `coverage`.
+        """
+        ...
+
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """Drain the queue of changed 1m candles into coverage and coarser timeframes.
 
@@ -110,6 +134,73 @@ class Store(Protocol):
 
     def ensure_partitions(self, span: Span) -> None:
         """Make room for candles and trades of `span`."""
+        ...
+
+    def record_gaps(
+        self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
+    ) -> int:
+        """Put spans, widened to whole buckets, on the ledger as open gaps; how many gaps were added or grew.
+
+        What an unresolved gap covers is not recorded twice, and what touches or overlaps an open one is merged into
+        it: the oldest gap stays, with the most attempts and the earliest `retry_at` of those merged.
+        """
+        ...
+
+    def gaps(
+        self,
+        *,
+        states: Collection[GapState] | None = None,
+        instrument: Instrument | None = None,
+        limit: int,
+        after_id: int | None = None,
+    ) -> list[Gap]:
+        """At most `limit` gaps with `id > after_id`, ordered by id; below `limit` means no more. At most 10,000."""
+        ...
+
+    def claim_gaps(
+        self, worker: str, *, now: datetime, lease_seconds: float, limit: int, exchange: str | None = None
+    ) -> list[Gap]:
+        """Lease open gaps whose `retry_at` has come and leased ones whose lease ran out, newest span first.
+
+        Each lease is one attempt more. No two workers are ever given the same gap.
+        """
+        ...
+
+    def resolve_gap(self, gap: Gap, *, state: GapState, now: datetime, reason: str = "") -> bool:
+        """Close a leased gap for its lease holder, as one of the resolved states.
+
+        False when the lease was lost (another worker or attempt holds it, or it was closed otherwise): then nothing
+        changed. Saying the same again is True and changes nothing.
+        """
+        ...
+
+    def release_gap(
+        self, gap: Gap, *, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None = None
+    ) -> bool:
+        """Give a leased gap back as open, not to be leased before `retry_at`; False as in `resolve_gap`.
+
+        With `remaining`, only those parts stay open, each a gap of its own, and the rest becomes filled gaps.
+        """
+        ...
+
+    def find_gaps(
+        self, *, now: datetime, history: timedelta, grace: timedelta, instrument: Instrument | None = None
+    ) -> list[tuple[Instrument, Span]]:
+        """The 1m history of active instruments that is wanted, and neither held, known to be empty nor on the ledger.
+
+        Wanted is, inside the whole minutes of [now - history, now - grace): what came since the instrument is known
+        here, and whatever was on the ledger before. A span that is unresolved, unrecoverable or of a closed market is
+        not found. As of the last `roll_up`; ordered by (exchange, symbol), then time. At most the newest 10,000: once
+        these are recorded, the next question finds the others.
+        """
+        ...
+
+    def close_covered_gaps(self, *, now: datetime) -> int:
+        """Take what is held or known to be empty by now off the open gaps, and those whose lease ran out.
+
+        Gaps of which nothing is left are filled; others shrink, in as many gaps as parts are left. As of the last
+        `roll_up`. Returns how many gaps changed, at most 10,000 a call.
+        """
         ...
 
     def put_feed_status(self, status: FeedStatus) -> None:

@@ -14,7 +14,7 @@ import httpx
 
 from marketdata.compute.coverage import union
 from marketdata.compute.merge import merge
-from marketdata.errors import NotFound, StoreError
+from marketdata.errors import StoreError
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
@@ -22,10 +22,12 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 from marketdata.store import rows
-from marketdata.store.limits import check_limit
+from marketdata.store.instrument_numbers import InstrumentNumbers
+from marketdata.store.limits import check_counted, check_limit
 from marketdata.store.patient_client import PatientClient, Refused
-from marketdata.store.rows import CandleColumns, CoverageSpans, FeedRow, InstrumentRow, Row, TradeColumns
-from marketdata.store.store import Coverage, FeedStatus
+from marketdata.store.rows import CandleColumns, CoverageSpans, DayColumns, FeedRow, Row, TradeColumns
+from marketdata.store.store import Coverage, DayCounts, FeedStatus
+from marketdata.store.supabase_ledger import SupabaseLedger
 
 BATCH_ROWS_MAX = 1_000
 """Rows of one write: fast, and far below the statement timeout."""
@@ -39,13 +41,10 @@ _NO_PARTITION = "23514"
 _ENSURE_CALLS_MAX = 80
 _MICROSECOND = timedelta(microseconds=1)
 
-Key = tuple[str, str]
-"""(exchange, symbol)."""
-
 Item = TypeVar("Item")
 
 
-class SupabaseStore:
+class SupabaseStore(SupabaseLedger):
     """The Store protocol on a Supabase project; safe to share between threads.
 
     `url` is the project's (https://….supabase.co), `key` its service key. `http` and `sleep` are for those who need
@@ -63,11 +62,10 @@ class SupabaseStore:
         http: httpx.Client | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = PatientClient(
+        client = PatientClient(
             url, key, timeout_seconds=timeout_seconds, attempts_max=attempts_max, http=http, sleep=sleep
         )
-        # Replaced whole, never changed: threads may read it without a lock.
-        self._ids: dict[Key, int] = {}
+        super().__init__(client, InstrumentNumbers(client))
 
     def close(self) -> None:
         """Close the connections; the store is of no use afterwards."""
@@ -75,7 +73,7 @@ class SupabaseStore:
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
         """See Store."""
-        found = [row.instrument for row in self._instrument_rows("instruments")]
+        found = self._numbers.instruments("instruments").values()
         return sorted((one for one in found if one.active or not active_only), key=lambda one: one.key)
 
     def put_instruments(self, instruments: Sequence[Instrument]) -> None:
@@ -88,7 +86,7 @@ class SupabaseStore:
     def put_candles(self, candles: Sequence[Candle]) -> None:
         """See Store. Batches are written one after the other; after a StoreError some may be there."""
         merged: dict[tuple[int, int, datetime], Candle] = {}
-        ids = self._ids_of("put_candles", {(candle.exchange, candle.symbol) for candle in candles})
+        ids = self._numbers.of_all("put_candles", {(candle.exchange, candle.symbol) for candle in candles})
         for candle in candles:
             key = (ids[candle.exchange, candle.symbol], candle.timeframe.minutes, candle.open_time)
             merged[key] = merge(merged[key], candle) if key in merged else candle
@@ -115,7 +113,7 @@ class SupabaseStore:
         """See Store."""
         check_limit(limit)
         arguments = {
-            "p_instrument_id": self._id_of("candles", instrument),
+            "p_instrument_id": self._numbers.of("candles", instrument),
             "p_timeframe": timeframe.minutes,
             "p_start": rows.time_text(start),
             "p_end": rows.time_text(end),
@@ -128,7 +126,7 @@ class SupabaseStore:
     def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
         """See Store. Times are kept to the microsecond."""
         kept: dict[tuple[int, datetime, int], Trade] = {}
-        ids = self._ids_of("put_trades", {(exchange, trade.symbol) for trade in trades})
+        ids = self._numbers.of_all("put_trades", {(exchange, trade.symbol) for trade in trades})
         for trade in trades:
             kept.setdefault((ids[exchange, trade.symbol], utc(trade.time_ns), trade.id), trade)
         for batch in _batches(sorted(kept)):
@@ -145,7 +143,7 @@ class SupabaseStore:
         """See Store."""
         check_limit(limit)
         arguments = {
-            "p_instrument_id": self._id_of("trades", instrument),
+            "p_instrument_id": self._numbers.of("trades", instrument),
             "p_start": rows.time_text(span.start),
             "p_end": rows.time_text(span.end),
             "p_limit": limit,
@@ -156,7 +154,7 @@ class SupabaseStore:
     def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:
         """See Store. A minute that has a candle, whatever its source, is not empty."""
         arguments = {
-            "p_instrument_id": self._id_of("mark_empty", instrument),
+            "p_instrument_id": self._numbers.of("mark_empty", instrument),
             "p_timeframe": timeframe.minutes,
         }
         for batch in _batches(union(spans)):
@@ -165,13 +163,24 @@ class SupabaseStore:
     def coverage(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> Coverage:
         """See Store."""
         arguments = {
-            "p_instrument_id": self._id_of("coverage", instrument),
+            "p_instrument_id": self._numbers.of("coverage", instrument),
             "p_timeframe": timeframe.minutes,
             "p_start": rows.time_text(span.start),
             "p_end": rows.time_text(span.end),
         }
         known = self._client.call("coverage", "get_coverage_v1", arguments, CoverageSpans)
         return Coverage(covered=union(rows.spans(known.covered)), empty=union(rows.spans(known.empty)))
+
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store. Raises: also RequestInvalid for a span out of bounds."""
+        check_counted(span)
+        arguments = {
+            "p_instrument_id": self._numbers.of("count_candles", instrument),
+            "p_timeframe": timeframe.minutes,
+            "p_start": rows.time_text(span.start),
+            "p_end": rows.time_text(span.end),
+        }
+        return self._client.call("count_candles", "count_candles_v1", arguments, DayColumns).days()
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store. An answer that was lost on the way is asked for again; then the count is of the second drain."""
@@ -197,24 +206,6 @@ class SupabaseStore:
         """See Store."""
         if self._client.call("ping", "schema_version_v1", {}, object) is None:
             raise StoreError("ping", "the database has no schema; apply the migrations")
-
-    def _instrument_rows(self, operation: str) -> list[InstrumentRow]:
-        """All instruments; remembers their numbers on the way."""
-        found = self._client.select_all(operation, "instruments", ("id",), InstrumentRow)
-        self._ids = {(row.exchange, row.symbol): row.id for row in found}
-        return found
-
-    def _id_of(self, operation: str, instrument: Instrument) -> int:
-        return self._ids_of(operation, {instrument.key})[instrument.key]
-
-    def _ids_of(self, operation: str, keys: set[Key]) -> dict[Key, int]:
-        """The numbers of instruments; asks the database again only for one not met before. Raises: NotFound."""
-        if not keys <= self._ids.keys():
-            self._instrument_rows(operation)
-        ids = self._ids
-        for exchange, symbol in sorted(keys - ids.keys()):
-            raise NotFound("symbol", f"{symbol} of {exchange} is not followed here")
-        return ids
 
     def _write(
         self,

@@ -1,0 +1,167 @@
+"""`marketdata backfill`: fetch history now, with a person watching."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from marketdata import wiring
+from marketdata.clock import Clock, SystemClock
+from marketdata.errors import NotFound, RemoteThrottled, RemoteUnavailable, RequestInvalid
+from marketdata.jobs.backfill import run_backfill
+from marketdata.jobs.fill_gaps import FillResult
+from marketdata.model.gap import UNRESOLVED, Gap, GapState
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
+from marketdata.model.times import rfc3339
+from marketdata.serve.request_times import boundary
+from marketdata.store.store import Store
+
+from cli.house_store import house_environment
+from cli.progress import Ticker
+
+GAPS_REMAIN = 3
+"""The exit code of a command that did its work and leaves gaps."""
+GAPS_READ = 1_000
+ROUND = timedelta(seconds=30)
+WAIT_SECONDS_MAX = 60.0
+"""A gap that is to be tried again later than this is left to the schedule."""
+
+
+def backfill(
+    exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
+    symbol: Annotated[
+        list[str] | None, typer.Option("--symbol", "-s", help="As the exchange spells it; repeat for more.")
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Fetch what is missing since then.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Up to then, excluded; now if not given.")] = None,
+) -> None:
+    """Put a span on the gap ledger, if one is given, and fill gaps until none is left that can be filled now.
+
+    Exit code 3: gaps remain. 4: the exchange cannot be reached.
+    """
+    settings, clock = wiring.settings_from(house_environment()), SystemClock()
+    store = wiring.store_from(settings)
+    chosen = choose(store.instruments(), exchange, symbol or [])
+    span = asked_span(start, end, clock.now() - timedelta(seconds=settings.gap_grace_seconds))
+    if span is not None:
+        for instrument in chosen:
+            store.record_gaps(instrument, M1, [span], cause="operator", found_at=clock.now())
+    work = _Work(store, clock, settings, chosen, span)
+    with Ticker("backfill") as ticker:
+        work.until_nothing_is_due(ticker)
+    left = work.left()
+    typer.echo(f"{summary(work.total)}; {len(left)} gaps left", err=True)
+    for gap in left[:10]:
+        when = f"again after {rfc3339(gap.retry_at)}" if gap.retry_at else gap.state.value
+        typer.echo(f"{gap.exchange} {gap.symbol} {rfc3339(gap.span.start)} .. {rfc3339(gap.span.end)}: {when}")
+        typer.echo(f"  {gap.reason}")
+    if left:
+        raise typer.Exit(GAPS_REMAIN)
+
+
+def choose(known: Sequence[Instrument], exchange: str | None, symbols: Sequence[str]) -> list[Instrument]:
+    """The followed instruments that are meant. Raises: NotFound if none is."""
+    chosen = [
+        one
+        for one in known
+        if one.active and exchange in {None, one.exchange} and (not symbols or one.symbol in symbols)
+    ]
+    absent = sorted(set(symbols) - {one.symbol for one in chosen})
+    if absent or not chosen:
+        raise NotFound("symbol", f"{', '.join(absent) or 'nothing'} is followed; see `marketdata instruments list`")
+    return chosen
+
+
+def asked_span(start: str | None, end: str | None, newest: datetime) -> Span | None:
+    """The span in whole minutes, cut at the newest minute that can be final. Raises: RequestInvalid."""
+    if start is None:
+        if end is not None:
+            raise RequestInvalid("--to", "needs --from")
+        return None
+    first = M1.floor(boundary(start, "--from"))
+    last = min(M1.ceil(boundary(end, "--to")) if end else newest, M1.floor(newest))
+    if first >= last:
+        raise RequestInvalid("--from", f"nothing before {rfc3339(last)} is asked for")
+    return Span(first, last)
+
+
+def summary(result: FillResult) -> str:
+    """What was done, for a person."""
+    closed = result.filled + result.no_trades
+    return f"{closed} gaps closed, {result.candles} candles fetched, {result.minutes_empty} minutes without trades"
+
+
+class _Work:
+    """Rounds of the mover, until what was chosen is settled or has to wait."""
+
+    def __init__(
+        self, store: Store, clock: Clock, settings: wiring.Settings, chosen: Sequence[Instrument], span: Span | None
+    ) -> None:
+        self.total = FillResult()
+        self._began_at = clock.now()
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._chosen = chosen
+        self._span = span
+
+    def until_nothing_is_due(self, ticker: Ticker) -> None:
+        """Raises: RemoteUnavailable when an exchange is away; RemoteThrottled when it wants to be left alone long."""
+        while due_at := min((due(gap) for gap in self._unresolved()), default=None):
+            wait = (due_at - self._clock.now()).total_seconds()
+            if wait > WAIT_SECONDS_MAX:
+                return
+            if wait > 0:
+                ticker.show(f"{summary(self.total)}; waiting {wait:.0f} s")
+                time.sleep(wait)
+            self._round(ticker)
+
+    def left(self) -> list[Gap]:
+        """What is still not had, and what was given up just now."""
+        given_up = [
+            one for one in self._gaps([GapState.UNRECOVERABLE]) if (one.repaired_at or one.found_at) >= self._began_at
+        ]
+        return self._gaps(UNRESOLVED) + given_up
+
+    def _round(self, ticker: Ticker) -> None:
+        before = summary(self.total)
+        result = run_backfill(
+            self._store,
+            self._clock,
+            self._clock.now() + ROUND,
+            open_past=wiring.pasts(self._settings),
+            settings=wiring.fill_settings(self._settings),
+            on_gap=lambda running: ticker.show(f"{before}; now {summary(running)}"),
+        )
+        self._add(result)
+        for exchange in result.away:
+            raise RemoteUnavailable(exchange, f"cannot be reached; {summary(self.total)}")
+        for gap in self._unresolved():
+            if gap.exchange in result.throttled and (due(gap) - self._clock.now()).total_seconds() > WAIT_SECONDS_MAX:
+                raise RemoteThrottled(gap.exchange, "wants to be left alone", due(gap))
+
+    def _add(self, result: FillResult) -> None:
+        for name in ("filled", "no_trades", "candles", "minutes_empty"):
+            setattr(self.total, name, getattr(self.total, name) + getattr(result, name))
+
+    def _unresolved(self) -> list[Gap]:
+        return self._gaps(UNRESOLVED)
+
+    def _gaps(self, states: Sequence[GapState]) -> list[Gap]:
+        found: list[Gap] = []
+        for instrument in self._chosen:
+            found += self._store.gaps(states=states, instrument=instrument, limit=GAPS_READ)
+        return [gap for gap in found if self._span is None or meet(gap.span, self._span)]
+
+
+def due(gap: Gap) -> datetime:
+    """When somebody may take it up."""
+    return gap.lease_until or gap.retry_at or gap.found_at
+
+
+def meet(one: Span, other: Span) -> bool:
+    """Whether they share a moment."""
+    return one.start < other.end and other.start < one.end

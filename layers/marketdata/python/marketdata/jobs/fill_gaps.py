@@ -1,0 +1,253 @@
+"""The mover: leases gaps of the ledger, newest first, and asks the exchanges for what is missing. Runs every minute.
+
+A short gap is filled by trades, where ids prove that nothing is missing; a long one, and what trades do not settle, by
+the exchange's own candles. What was written or confirmed is done, and nothing else: the rest goes back on the ledger
+with a time to try again. A worker that dies loses its lease and nothing more.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from marketdata.clock import Clock
+from marketdata.compute.coverage import Spans, clip
+from marketdata.errors import EXCERPT_CHARACTERS_MAX, RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.jobs.exchange_past import ExchangePast, TradePages
+from marketdata.jobs.fill_by_candles import CandleFill
+from marketdata.jobs.fill_by_trades import fill_by_trades
+from marketdata.jobs.gap_writer import GapWriter
+from marketdata.model.gap import Gap, GapState
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
+from marketdata.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+_BACKOFF_DOUBLINGS_MAX = 30
+_FRUITLESS = re.compile(r"(\d{1,4}) fruitless: ")
+
+
+@dataclass(frozen=True, slots=True)
+class FillSettings:
+    """How gaps are filled. `grace` is how long after its close an exchange's candle is taken to be final."""
+
+    trade_span_max: timedelta = timedelta(hours=6)
+    tries_max: int = 8
+    """So many answers in a row that brought nothing, and the gap is unrecoverable."""
+    lease_seconds: float = 120.0
+    """Longer than a run lasts: who holds a lease for longer has died."""
+    grace: timedelta = timedelta(minutes=1)
+    backoff_seconds_first: float = 15.0
+    backoff_seconds_max: float = 3_600.0
+    away_seconds_max: float = 60.0
+    """An exchange that is away is asked again this soon: one request in a run finds out."""
+
+
+@dataclass(slots=True)
+class FillResult:
+    """What one run did, counted. `throttled` and `away` name the exchanges that it stopped asking."""
+
+    claimed: int = 0
+    filled: int = 0
+    no_trades: int = 0
+    unrecoverable: int = 0
+    released: int = 0
+    lost: int = 0
+    """Gaps whose lease ran out meanwhile; another worker has them."""
+    candles: int = 0
+    minutes_empty: int = 0
+    throttled: list[str] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
+
+    def document(self) -> dict[str, object]:
+        """The counts as JSON shows them."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """Why an attempt ended. `answered`: the exchange said what it knows. `retry_at`: None leaves it to the back-off."""
+
+    reason: str = ""
+    answered: bool = False
+    retry_at: datetime | None = None
+    stopped: str = ""
+    """`throttled` or `away` when the exchange is to be left alone."""
+
+
+def fill_gaps(
+    store: Store,
+    pasts: Mapping[str, ExchangePast],
+    clock: Clock,
+    *,
+    worker: str,
+    deadline: datetime,
+    settings: FillSettings | None = None,
+    random_source: Random | None = None,
+    on_gap: Callable[[FillResult], object] | None = None,
+) -> FillResult:
+    """Fill gaps of the exchanges in `pasts` until none is due or `deadline` has come; `on_gap` hears after each.
+
+    Raises: StoreError; what was leased then is free again when the lease has run out.
+    """
+    mover = _Mover(
+        store,
+        pasts,
+        clock,
+        worker=worker,
+        deadline=deadline,
+        settings=settings or FillSettings(),
+        random_source=random_source or Random(),
+    )
+    asking = list(pasts)
+    while asking and clock.now() < deadline:
+        # In turns, so that an exchange with a year to fetch does not keep the others waiting.
+        exchange = asking.pop(0)
+        if mover.fill_one(exchange):
+            asking.append(exchange)
+        if on_gap is not None:
+            on_gap(mover.result)
+    return mover.result
+
+
+class _Mover:
+    def __init__(
+        self,
+        store: Store,
+        pasts: Mapping[str, ExchangePast],
+        clock: Clock,
+        *,
+        worker: str,
+        deadline: datetime,
+        settings: FillSettings,
+        random_source: Random,
+    ) -> None:
+        self.result = FillResult()
+        self._store = store
+        self._pasts = pasts
+        self._clock = clock
+        self._worker = worker
+        self._deadline = deadline
+        self._settings = settings
+        self._random = random_source
+        self._instruments = {instrument.key: instrument for instrument in store.instruments()}
+
+    def fill_one(self, exchange: str) -> bool:
+        """Try one gap of that exchange; False when none is due, or the exchange is to be left alone."""
+        now = self._clock.now()
+        claimed = self._store.claim_gaps(
+            self._worker, now=now, lease_seconds=self._settings.lease_seconds, limit=1, exchange=exchange
+        )
+        if not claimed:
+            return False
+        (gap,) = claimed
+        self.result.claimed += 1
+        writer = GapWriter(self._store, self._instrument(gap), gap.span)
+        writer.learn()
+        ending = self._attempt(writer, self._pasts[exchange], gap.span)
+        writer.flush()
+        self.result.candles += writer.candles
+        self.result.minutes_empty += writer.minutes_empty
+        self._settle(gap, writer, ending)
+        if ending.stopped:
+            getattr(self.result, ending.stopped).append(exchange)
+        return not ending.stopped
+
+    def _instrument(self, gap: Gap) -> Instrument:
+        key = (gap.exchange, gap.symbol)
+        if key not in self._instruments:
+            # Added since this run began: a gap's instrument is always known.
+            self._instruments = {instrument.key: instrument for instrument in self._store.instruments()}
+        return self._instruments[key]
+
+    def _attempt(self, writer: GapWriter, past: ExchangePast, span: Span) -> _Ending:
+        """Ask for everything that is missing and final."""
+        now = self._clock.now()
+        final_until = M1.floor(now - self._settings.grace)
+        try:
+            for part in reversed(_before(writer.remaining, final_until)):
+                self._fill(writer, past, part)
+        except RemoteThrottled as throttled:
+            return _Ending(throttled.reason, retry_at=throttled.retry_at, stopped="throttled")
+        except RemoteUnavailable as unavailable:
+            return _Ending(unavailable.reason, retry_at=self._after(1, self._settings.away_seconds_max), stopped="away")
+        if not self._go_on():
+            return _Ending("out of time", retry_at=self._clock.now())
+        if span.end > final_until:
+            first = writer.remaining[0].start if writer.remaining else span.end
+            due = max(first, final_until) + M1.duration + self._settings.grace
+            return _Ending("not final yet", retry_at=due)
+        return _Ending("; ".join(writer.notes) or "the exchange did not give it", answered=True)
+
+    def _fill(self, writer: GapWriter, past: ExchangePast, part: Span) -> None:
+        if past.trades is not None and part.end - part.start <= self._settings.trade_span_max:
+            pages = TradePages(past.get, past.trades, writer.instrument.symbol)
+            try:
+                fill_by_trades(self._store, writer, pages, part, self._go_on)
+            except RemoteMalformed as malformed:
+                writer.note(f"{malformed.reason} {malformed.excerpt}".strip())
+            writer.flush()
+        candles = CandleFill(self._store, writer, past, self._clock, grace=self._settings.grace, go_on=self._go_on)
+        for rest in reversed(clip(writer.remaining, part)):
+            candles.fill(rest)
+
+    def _settle(self, gap: Gap, writer: GapWriter, ending: _Ending) -> None:
+        """Tell the ledger what was reached, and no more."""
+        remaining = writer.remaining
+        if not remaining:
+            self._resolve(gap, GapState.FILLED if writer.covered else GapState.NO_TRADES, "")
+            return
+        tries = 0 if remaining != (gap.span,) else fruitless_tries(gap) + ending.answered
+        if tries >= self._settings.tries_max:
+            self._resolve(gap, GapState.UNRECOVERABLE, ending.reason)
+            return
+        retry_at = ending.retry_at or self._after(tries, self._settings.backoff_seconds_max)
+        self._release(gap, retry_at, f"{tries} fruitless: {ending.reason}" if tries else ending.reason, remaining)
+
+    def _release(self, gap: Gap, retry_at: datetime, reason: str, remaining: Spans) -> None:
+        kept = self._store.release_gap(
+            gap, now=self._clock.now(), retry_at=retry_at, reason=_cut(reason), remaining=remaining
+        )
+        self._count("released" if kept else "lost")
+        logger.info("gap goes back on the ledger", extra=_facts(gap) | {"reason": reason})
+
+    def _resolve(self, gap: Gap, state: GapState, reason: str) -> None:
+        done = self._store.resolve_gap(gap, state=state, now=self._clock.now(), reason=_cut(reason))
+        self._count(state.value if done else "lost")
+        level = logging.WARNING if state is GapState.UNRECOVERABLE else logging.INFO
+        logger.log(level, "gap settled", extra=_facts(gap) | {"state": state.value, "reason": reason})
+
+    def _count(self, what: str) -> None:
+        setattr(self.result, what, getattr(self.result, what) + 1)
+
+    def _after(self, tries: int, seconds_max: float) -> datetime:
+        """Exponential back-off with full jitter: many gaps that failed together do not come back together."""
+        doubled = self._settings.backoff_seconds_first * 2.0 ** min(max(0, tries - 1), _BACKOFF_DOUBLINGS_MAX)
+        return self._clock.now() + timedelta(seconds=self._random.uniform(0, min(doubled, seconds_max)))
+
+    def _go_on(self) -> bool:
+        return self._clock.now() < self._deadline
+
+
+def fruitless_tries(gap: Gap) -> int:
+    """How many answers in a row brought nothing; the reason says it, because leases also end for want of time."""
+    said = _FRUITLESS.match(gap.reason)
+    return int(said[1]) if said else 0
+
+
+def _cut(reason: str) -> str:
+    return reason[:EXCERPT_CHARACTERS_MAX]
+
+
+def _before(spans: Spans, end: datetime) -> list[Span]:
+    """What of the spans is before `end`."""
+    return [Span(span.start, min(span.end, end)) for span in spans if span.start < end]
+
+
+def _facts(gap: Gap) -> dict[str, object]:
+    start, end = gap.span.start.isoformat(), gap.span.end.isoformat()
+    return {"exchange": gap.exchange, "symbol": gap.symbol, "start": start, "end": end, "attempts": gap.attempts}

@@ -1,0 +1,144 @@
+"""Find what is missing and put it on the ledger; take off it what is held by now. Runs every five minutes."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from marketdata.clock import Clock
+from marketdata.model.gap import UNRESOLVED
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
+from marketdata.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+CAUSE = "scan"
+HISTORY = timedelta(days=365)
+GRACE = timedelta(seconds=120)
+
+ENTRIES_A_ROUND = 2_000
+ROUNDS_MAX = 1_000
+BUSY_SECONDS = 0.2
+# What the store gives, or changes, in one call: less means that there was no more.
+GAPS_A_CALL = 10_000
+UNRESOLVED_COUNTED = 1_000
+
+Pause = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentScan:
+    """What was found missing of one instrument: `spans` that hold `minutes`, by which `recorded` gaps came or grew."""
+
+    exchange: str
+    symbol: str
+    spans: int
+    minutes: int
+    recorded: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """One scan. `instruments` are those of which something was found; `closed` gaps were filled or shrank.
+
+    `drained`: coverage was current. If it was not, nothing was looked for. `unresolved`: the gaps that are open or
+    leased afterwards, counted up to a thousand.
+    """
+
+    drained: bool
+    closed: int
+    instruments: tuple[InstrumentScan, ...]
+    unresolved: int
+
+    def document(self) -> dict[str, object]:
+        """As JSON shows it."""
+        return {
+            "drained": self.drained,
+            "closed": self.closed,
+            "recorded": sum(one.recorded for one in self.instruments),
+            "minutes": sum(one.minutes for one in self.instruments),
+            "unresolved": self.unresolved,
+            "instruments": [asdict(one) for one in self.instruments],
+        }
+
+
+def gap_scan(
+    store: Store, clock: Clock, deadline: datetime, *, history: timedelta = HISTORY, grace: timedelta = GRACE
+) -> dict[str, object]:
+    """The scan as a job. Raises: StoreError."""
+    return scan_gaps(store, clock, deadline, history=history, grace=grace).document()
+
+
+def scan_gaps(
+    store: Store,
+    clock: Clock,
+    deadline: datetime,
+    *,
+    history: timedelta,
+    grace: timedelta,
+    pause: Pause = time.sleep,
+) -> ScanResult:
+    """Bring coverage up to date, close the gaps that it covers, and record what it lacks. Raises: StoreError.
+
+    `history` is how far back candles are wanted, `grace` how old a minute must be before its absence is a gap. Half
+    of the time until `deadline` may go into draining the queue. While that is not done, history that is held would
+    look missing: then nothing is recorded, and the next scan looks again.
+    """
+    now = clock.now()
+    drained = _drain(store, clock, now + (deadline - now) / 2, pause)
+    closed = _close(store, clock, deadline)
+    found = _record(store, clock, deadline, history, grace) if drained else ()
+    if not drained:
+        logger.warning("gap scan found the queue of changes too long", extra={"closed": closed})
+    unresolved = len(store.gaps(states=UNRESOLVED, limit=UNRESOLVED_COUNTED))
+    return ScanResult(drained, closed, found, unresolved)
+
+
+def _drain(store: Store, clock: Clock, until: datetime, pause: Pause) -> bool:
+    """Whether the queue was seen empty; another drainer at work is waited for."""
+    for _ in range(ROUNDS_MAX):
+        taken = store.roll_up(limit=ENTRIES_A_ROUND)
+        if taken == 0:
+            return True
+        if clock.now() >= until:
+            return False
+        if taken is None:
+            pause(BUSY_SECONDS)
+    return False
+
+
+def _close(store: Store, clock: Clock, deadline: datetime) -> int:
+    total = changed = store.close_covered_gaps(now=clock.now())
+    while changed == GAPS_A_CALL and clock.now() < deadline:
+        changed = store.close_covered_gaps(now=clock.now())
+        total += changed
+    return total
+
+
+def _record(
+    store: Store, clock: Clock, deadline: datetime, history: timedelta, grace: timedelta
+) -> tuple[InstrumentScan, ...]:
+    """Record what is missing, newest first, until there is no more or `deadline` has come; at least one call."""
+    spans: Counter[tuple[str, str]] = Counter()
+    minutes: Counter[tuple[str, str]] = Counter()
+    recorded: Counter[tuple[str, str]] = Counter()
+    more = True
+    while more:
+        now = clock.now()
+        found = store.find_gaps(now=now, history=history, grace=grace)
+        for instrument, missing in _by_instrument(found):
+            spans[instrument.key] += len(missing)
+            minutes[instrument.key] += sum((span.end - span.start) // M1.duration for span in missing)
+            recorded[instrument.key] += store.record_gaps(instrument, M1, missing, cause=CAUSE, found_at=now)
+        more = len(found) == GAPS_A_CALL and clock.now() < deadline
+    return tuple(InstrumentScan(*key, spans[key], minutes[key], recorded[key]) for key in sorted(spans))
+
+
+def _by_instrument(found: list[tuple[Instrument, Span]]) -> list[tuple[Instrument, list[Span]]]:
+    """The spans of each instrument; `found` comes ordered by it."""
+    return [(one, [span for _, span in pairs]) for one, pairs in groupby(found, key=lambda pair: pair[0])]
