@@ -91,7 +91,8 @@ class _Bucket:
 class Bars:
     """The candles of one instrument, fed with its trades and heartbeats.
 
-    `ids_contiguous`: trade ids of this exchange count up by one (a run of them proves completeness).
+    `ids_contiguous`: trade ids of this exchange count up by one (a run of them proves completeness); an aggregate then
+    has the ids from its own to its `last_id`.
     `buckets_max` bounds memory: older buckets are forgotten, and trades for a forgotten bucket are handed out by
     `take_late` instead of reopening it. None keeps every bucket (replay, repair).
     """
@@ -110,6 +111,8 @@ class Bars:
         self.timeframe = timeframe
         self.seen = IdRuns()
         self.duplicates = 0
+        self.cut = 0
+        """Aggregates passed over because a part of them was seen before; the rest of their ids stays a hole."""
         self._ids_contiguous = ids_contiguous
         self._buckets_max = buckets_max
         self._buckets: dict[int, _Bucket] = {}
@@ -186,6 +189,11 @@ class Bars:
         self._forget()
         return changes
 
+    def candle(self, open_time_ns: int) -> Candle | None:
+        """The bucket that opens there as it is now; None if no trade fell into it, or it is forgotten."""
+        bucket = self._buckets.get(open_time_ns)
+        return None if bucket is None else self._candle(bucket)
+
     def take_empty(self) -> list[Span]:
         """The spans of whole buckets, found since last asked, in which the exchange's ids prove that nobody traded."""
         empty, self._empty = self._empty, []
@@ -225,13 +233,15 @@ class Bars:
         expected = highest + 1
         end_ns, time_ns = bucket.end_ns, bucket.close_key[0]
         high, low, close = bucket.high, bucket.low, bucket.close
-        volume, quote, buys, count = bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, bucket.trades
+        volume, quote, buys, at = bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, start
         buy = Side.BUY
         for trade in islice(trades, start, None):
             trade_ns = trade.time_ns
             if trade.id != expected or not time_ns <= trade_ns < end_ns:
                 break
-            expected += 1
+            # An aggregate has the ids of all the trades it stands for.
+            expected += trade.count
+            at += 1
             time_ns = trade_ns
             close = trade.price
             size = trade.size
@@ -243,17 +253,17 @@ class Bars:
             quote += close * size
             if trade.side is buy:
                 buys += size
-            count += trade.count
         last_id = expected - 1
         if last_id == highest:
             return 0
         bucket.high, bucket.low, bucket.close = high, low, close
-        bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, bucket.trades = volume, quote, buys, count
+        bucket.volume, bucket.quote_volume, bucket.taker_buy_volume = volume, quote, buys
+        bucket.trades += last_id - highest
         bucket.close_key = (time_ns, last_id)
         bucket.last_id = last_id
         self.seen.add(highest + 1, last_id)
         self._touch(bucket, time_ns)
-        return start + last_id - highest
+        return at
 
     def _fold_one(self, trades: list[Trade], at: int) -> int:
         """Fold one trade that may be early, late, repeated or the first of its bucket; returns the next position."""
@@ -262,6 +272,8 @@ class Bars:
         bucket = self._buckets.get(start_ns)
         if self._is_repeated(trade, bucket):
             self.duplicates += 1
+        elif self._is_cut(trade):
+            self.cut += 1
         elif bucket is None and start_ns < self._forgotten_before_ns:
             self._set_aside(trade)
         else:
@@ -273,12 +285,16 @@ class Bars:
 
     def _is_repeated(self, trade: Trade, bucket: _Bucket | None) -> bool:
         if self._ids_contiguous:
-            return self.seen.covers(trade.id, trade.id)
+            return self.seen.covers(trade.id, trade.last_id)
         return bucket is not None and trade.id in bucket.ids
+
+    def _is_cut(self, trade: Trade) -> bool:
+        """Whether some of an aggregate's trades were seen without it: what the others had in it cannot be told."""
+        return trade.count > 1 and self._ids_contiguous and self.seen.touches(trade.id, trade.last_id)
 
     def _open(self, trade: Trade, start_ns: int) -> _Bucket:
         key, price, end_ns = (trade.time_ns, trade.id), trade.price, start_ns + self.timeframe.duration_ns
-        bucket = _Bucket(utc(start_ns), start_ns, end_ns, price, price, price, price, key, key, trade.id, trade.id)
+        bucket = _Bucket(utc(start_ns), start_ns, end_ns, price, price, price, price, key, key, trade.id, trade.last_id)
         self._buckets[start_ns] = bucket
         insort(self._starts, start_ns)
         if self._newest is None or start_ns > self._newest.start_ns:
@@ -294,14 +310,14 @@ class Bars:
         bucket.high = max(bucket.high, trade.price)
         bucket.low = min(bucket.low, trade.price)
         bucket.first_id = min(bucket.first_id, trade.id)
-        bucket.last_id = max(bucket.last_id, trade.id)
+        bucket.last_id = max(bucket.last_id, trade.last_id)
         bucket.volume = EXACT.add(bucket.volume, trade.size)
         bucket.quote_volume = EXACT.fma(trade.price, trade.size, bucket.quote_volume)
         if trade.side is Side.BUY:
             bucket.taker_buy_volume = EXACT.add(bucket.taker_buy_volume, trade.size)
         bucket.trades += trade.count
         if self._ids_contiguous:
-            self.seen.add(trade.id, trade.id)
+            self.seen.add(trade.id, trade.last_id)
         else:
             bucket.ids.add(trade.id)
 
@@ -312,7 +328,7 @@ class Bars:
 
     def _set_aside(self, trade: Trade) -> None:
         if self._ids_contiguous:
-            self.seen.add(trade.id, trade.id)
+            self.seen.add(trade.id, trade.last_id)
         if len(self._late) < LATE_TRADES_MAX:
             self._late.append(trade)
 

@@ -54,6 +54,11 @@ class IdRuns:
         at = bisect_right(self._firsts, first) - 1
         return at >= 0 and last <= self._lasts[at]
 
+    def touches(self, first: int, last: int) -> bool:
+        """Whether any id from `first` to `last`, both included, has been seen."""
+        at = bisect_right(self._firsts, last) - 1
+        return at >= 0 and first <= self._lasts[at]
+
     def add(self, first: int, last: int) -> None:
         """Mark the ids from `first` to `last`, both included, as seen."""
         lasts = self._lasts

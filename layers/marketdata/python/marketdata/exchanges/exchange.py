@@ -7,7 +7,7 @@ argument, so that recorded and live data take one path. docs/add-an-exchange.md 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from marketdata.model.candle import Candle
 from marketdata.model.events import Event
@@ -42,6 +42,15 @@ class FrameDecoder(Protocol):
 
     def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
         """The events in one frame, in the frame's order. Raises: RemoteMalformed, and nothing else."""
+        ...
+
+
+@runtime_checkable
+class SurveyingDecoder(FrameDecoder, Protocol):
+    """A decoder of recordings that must have seen all of one before it can choose among its channels."""
+
+    def survey(self, frame: str | bytes) -> None:
+        """Look at one frame; raises nothing."""
         ...
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
+from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
 
@@ -34,7 +35,11 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             candle_history=CoinbaseRest,
             requests_per_second=5.0,
             requests_burst=10,
-        )
+        ),
+        "binance": Adapter(
+            feeds={"trade": BinanceTrades, "aggTrade": BinanceAggregates},
+            recording=BinanceRecording,
+        ),
     }
 )
 
