@@ -4,7 +4,7 @@ Nothing here performs input or output: frames and bodies come in, events, reques
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -23,11 +23,16 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    weight: int = 1
+    """What it costs of the exchange's patience, where it weighs requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class TradePage:
-    """One page of trades by id: `trades` ordered by id; `next_before` asks for the older page, None at the end."""
+    """One page of trades by id: `trades` ordered by id; `next_before` asks for the older page.
+
+    None at the end: there is no trade before the first one here.
+    """
 
     trades: tuple[Trade, ...]
     next_before: int | None
@@ -99,3 +104,28 @@ class TradeHistory(Protocol):
     def parse_trades(self, body: bytes, symbol: str) -> TradePage:
         """One page. Raises: RemoteMalformed."""
         ...
+
+
+TradeSteps = Generator[Request, bytes, TradePage]
+"""Requests one after the other, each answered by `send(body)`; what it returns at the end is the page."""
+
+
+@runtime_checkable
+class TradeSearch(Protocol):
+    """Trades by id over REST, where finding an id takes more than one request."""
+
+    name: str
+
+    def find_trades(self, symbol: str, before: int | None, limit: int) -> TradeSteps:
+        """The steps to the newest `limit` trades that begin below `before`, or of all. Raises: RemoteMalformed."""
+        ...
+
+
+AnyTradeHistory = TradeHistory | TradeSearch
+
+
+def trade_steps(history: AnyTradeHistory, symbol: str, before: int | None, limit: int) -> TradeSteps:
+    """The steps to a page, whichever way an exchange is asked. Raises: RemoteMalformed."""
+    if isinstance(history, TradeSearch):
+        return (yield from history.find_trades(symbol, before, limit))
+    return history.parse_trades((yield history.trades_request(symbol, before, limit)), symbol)
