@@ -15,6 +15,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
+from marketdata.store.work import WorkStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class FeedStatus:
     detail: str = ""
 
 
-class Store(Protocol):
-    """Where instruments, candles, trades and what is known of them live."""
+class Store(WorkStore, Protocol):
+    """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
         """All instruments, ordered by (exchange, symbol)."""
