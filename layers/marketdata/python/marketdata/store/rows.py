@@ -5,13 +5,14 @@ RFC 3339 and come out as microseconds since the epoch. The columns are those of 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from marketdata.compute.continuity import Contiguity
 from marketdata.model.candle import Candle, Source
 from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
@@ -19,7 +20,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import EPOCH, NANOSECONDS_A_MICROSECOND, rfc3339, utc
 from marketdata.model.trade import Side, Trade
-from marketdata.store.store import DayCounts, FeedStatus
+from marketdata.store.store import DayCounts, FeedStatus, TroubledInstrument
 
 Row = dict[str, Any]
 
@@ -61,6 +62,9 @@ class FeedRow(msgspec.Struct):
     malformed: int
     spooled: int
     detail: str
+    contiguity: Contiguity
+    missing: int
+    troubled: tuple[TroubledInstrument, ...]
 
     @property
     def status(self) -> FeedStatus:
@@ -236,9 +240,7 @@ def trade_row(trade: Trade, instrument_id: int) -> Row:
 
 def feed_row(status: FeedStatus) -> Row:
     """A row for `feeds`."""
-    names = (field.name for field in fields(status))
-    values = (rfc3339(value) if isinstance(value, datetime) else value for value in astuple(status))
-    return dict(zip(names, values, strict=True))
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in asdict(status).items()}
 
 
 def number(value: Decimal | None) -> str | None:
