@@ -1,30 +1,32 @@
 """What the feed counts."""
 
-import json
-
-import pytest
-from marketdata import observe
 from marketdata.compute.continuity import Contiguity
 from marketdata.store.store import FeedStatus
 
-from feed.metrics import count_growth
+from feed.metrics import counters
 from tests.market import at
 
 
-def status(exchange: str, missing: int = 0, **counts: int) -> FeedStatus:
-    return FeedStatus(
-        exchange, "one", "live", at("10:00"), at("10:01"), contiguity=Contiguity(**counts), missing=missing
-    )
-
-
-def test_metrics_say_how_much_was_counted_since_the_last_time_over_all_exchanges(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    before = count_growth([status("coinbase", trades=5, absent=1)], {})
-    observe.write_metrics()
-    count_growth([status("coinbase", trades=9, absent=1), status("binance", trades=2, missing=3, mended=4)], before)
-    observe.write_metrics()
-    first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (first["FeedTrades"], first["FeedIdViolations"], first["TradesMissing"]) == ([5], [1], [0])
-    assert (second["FeedTrades"], second["FeedIdViolations"]) == ([6], [0])
-    assert (second["FeedTradesMended"], second["TradesMissing"]) == ([4], [3])
+def test_counters_are_summed_over_all_exchanges() -> None:
+    statuses = [
+        FeedStatus("coinbase", "one", "live", at("10:00"), at("10:01"), contiguity=Contiguity(trades=9, absent=1)),
+        FeedStatus(
+            "binance",
+            "one",
+            "live",
+            at("10:00"),
+            at("10:01"),
+            reconnects=5,
+            malformed=6,
+            contiguity=Contiguity(trades=2, duplicates=7, holes=3, mended=4, conflicting=1, backwards=1),
+        ),
+    ]
+    assert counters(statuses) == {
+        "FeedTrades": 11,
+        "FeedTradesTwice": 7,
+        "FeedHoles": 3,
+        "FeedTradesMended": 4,
+        "FeedIdViolations": 3,
+        "FeedReconnects": 5,
+        "FeedFramesMalformed": 6,
+    }
