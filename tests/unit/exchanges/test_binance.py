@@ -11,7 +11,7 @@ import pytest
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.exchange import FrameDecoder
-from marketdata.model.events import Claim, Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
+from marketdata.model.events import Claim, CutAnnounced, Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.trade import Side, Trade
 
 from tests.captures import Captured, binance_aggregates, binance_futures, binance_spot, needs_captures
@@ -121,6 +121,13 @@ def test_the_list_of_subscriptions_tells_whose_trades_flow() -> None:
     assert read(LISTED) == [Subscribed(("BNBBTC", "ETHBTC"))]
     aggregates = {"result": ["bnbbtc@aggTrade", "ethbtc@trade"], "id": 2}
     assert read(aggregates, BinanceAggregates()) == [Subscribed(("BNBBTC",))]
+
+
+@pytest.mark.parametrize("wrap", [combined, dict])
+def test_a_server_that_shuts_down_says_so_before(wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    assert read(wrap({"e": "serverShutdown", "E": 1770123456789})) == [
+        CutAnnounced("the exchange shuts this server down")
+    ]
 
 
 @pytest.mark.parametrize("message", [REFUSED, {"code": 2, "msg": "Invalid request: too many parameters"}])

@@ -22,8 +22,9 @@ from marketdata.exchanges.binance_wire import (
     read_aggregate,
     read_trade,
 )
+from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.wire import IDS_MAX, check_candle, excerpt
-from marketdata.model.events import Claim, Event, Heartbeat, Ignored, Refused, Subscribed
+from marketdata.model.events import Claim, CutAnnounced, Event, Heartbeat, Ignored, Refused, Subscribed
 from marketdata.model.timeframe import M1
 from marketdata.model.times import NANOSECONDS_A_SECOND
 
@@ -74,6 +75,8 @@ class BinanceTrades:
     ids_contiguous = True
     # The clock ticks each second. Were it ever to stop, a healthy connection must not be cut for that too often.
     silence_seconds_max = 30.0
+    # After 24 hours a connection is cut; some minutes early, so that not all who began together are cut together.
+    connection_seconds_max = 23.75 * 3600
     symbols_per_connection_max = (STREAMS_A_CONNECTION - 1) // STREAMS_A_SYMBOL
     send_seconds_between = 0.3
     """Five messages a second are allowed, and pongs count."""
@@ -88,6 +91,10 @@ class BinanceTrades:
         self._decode_kind = msgspec.json.Decoder(_Kind).decode
         self._decode_names = msgspec.json.Decoder(list[str] | bool | None).decode
         self._decode_error = msgspec.json.Decoder(_Error).decode
+
+    def session(self) -> LiveTrades:
+        """Itself: a frame means the same on every connection."""
+        return self
 
     def url(self) -> str:
         """Where to connect: what is subscribed there comes wrapped in the name of its stream."""
@@ -147,6 +154,8 @@ class BinanceTrades:
         else:
             # A depth snapshot out of REST, recorded among the frames, has no type.
             kind = "untyped"
+        if kind == "serverShutdown":
+            return (CutAnnounced("the exchange shuts this server down"),)
         if kind in _KINDS:
             raise RemoteMalformed(self.name, f"{kind}: {error}", excerpt(frame)) from error
         return (Ignored(kind[:100]),)

@@ -19,7 +19,11 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subscribed(msgspec.Struct, frozen=True):
-    """The exchange confirmed that trades of exactly these symbols flow on this connection."""
+    """The exchange confirmed that trades of exactly these symbols flow on this connection.
+
+    What it repeats of the past when a symbol is subscribed is handed out before this, never after: from here on a trade
+    that is newer than all before it has just happened.
+    """
 
     symbols: tuple[str, ...]
 
@@ -41,6 +45,12 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     """A well-formed frame of a kind that nothing here uses; counted by `kind`."""
 
     kind: str
+
+
+class CutAnnounced(msgspec.Struct, frozen=True):
+    """The exchange said that it is about to end this connection; the next one is to be made now."""
+
+    reason: str
 
 
 class Disconnected(msgspec.Struct, frozen=True):
@@ -71,4 +81,4 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     taker_buy_volume: Decimal
 
 
-Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | Disconnected | Claim
+Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Disconnected | Claim
