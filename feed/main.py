@@ -30,6 +30,7 @@ from marketdata.wiring import Settings, live_feed, settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
+from feed.metrics import write_metrics
 
 STATES_BY_NEED = ("live", "stale", "connecting", "down", "stopped")
 """The feed is as well as the best of its exchanges: restarting it for one that is down would hurt the others."""
@@ -56,6 +57,7 @@ async def run(known: Settings) -> int:
         loop.add_signal_handler(wish, follow.stop)
     runner = web.AppRunner(gateway(hub, lambda: health(follow)), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    metering = asyncio.create_task(write_metrics(follow.statuses))
     try:
         site = web.TCPSite(runner, known.feed_host, known.feed_port)
         await site.start()
@@ -67,6 +69,7 @@ async def run(known: Settings) -> int:
         observe.logger.error("stopped with unsaved candles", extra={"reason": str(error)})
         return 1
     finally:
+        metering.cancel()
         await runner.cleanup()
         clients.close()
     observe.logger.info("stopped, everything saved")

@@ -88,8 +88,10 @@ class CoinbaseExchange:
     """The Exchange feed: `matches` and `heartbeat`."""
 
     ids_contiguous = True
-    # A heartbeat comes every second per product; two may be lost before we doubt the connection.
-    silence_seconds_max = 4.0
+    # A heartbeat comes every second per product; two may be lost before we doubt the connection. With the time until
+    # the watchdog looks this is less than 4 s.
+    silence_seconds_max = 3.5
+    connection_seconds_max: float | None = None
 
     def __init__(self, url: str = EXCHANGE_URL, name: str = NAME) -> None:
         self._url = url
@@ -99,6 +101,10 @@ class CoinbaseExchange:
         # An order that meets several others makes several trades of one time: a quarter to half of all. One tuple, so
         # that a reader never sees half of a new pair.
         self._latest_time = ("", 0)
+
+    def session(self) -> "CoinbaseExchange":
+        """Itself: a frame names its product."""
+        return self
 
     def url(self) -> str:
         """Where to connect; no key is needed."""
@@ -211,7 +217,8 @@ class CoinbaseAdvanced:
     """The Advanced Trade feed: `market_trades` (batches each 250 ms, a snapshot first) and `heartbeats`."""
 
     ids_contiguous = True
-    silence_seconds_max = 4.0
+    silence_seconds_max = 3.5
+    connection_seconds_max: float | None = None
 
     def __init__(self, url: str = ADVANCED_URL, name: str = NAME) -> None:
         self._url = url
@@ -220,6 +227,10 @@ class CoinbaseAdvanced:
         self._decode_items = msgspec.json.Decoder(_AdvancedItems).decode
         self._decode_trade = msgspec.json.Decoder(_AdvancedTrade).decode
         self._decode_channel = msgspec.json.Decoder(_Channelled).decode
+
+    def session(self) -> "CoinbaseAdvanced":
+        """Itself: a trade names its product."""
+        return self
 
     def url(self) -> str:
         """Where to connect; market data needs no key."""

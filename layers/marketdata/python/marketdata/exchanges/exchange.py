@@ -50,6 +50,12 @@ class LiveTrades(FrameDecoder, Protocol):
 
     silence_seconds_max: float
     """Longest silence of a healthy connection; heartbeats included."""
+    connection_seconds_max: float | None
+    """How long the exchange lets a connection live, where it says so: a new one is made in time."""
+
+    def session(self) -> "LiveTrades":
+        """What speaks on one new connection; itself where a frame means the same on every connection."""
+        ...
 
     def url(self) -> str:
         """Where to connect."""

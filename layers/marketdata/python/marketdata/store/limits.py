@@ -28,6 +28,9 @@ CAUSE_CHARACTERS_MAX = 40
 LEASE_SECONDS_MAX = 86_400
 """The longest that a gap is out of others' reach when its worker dies."""
 
+TROUBLED_MAX = 20
+"""Instruments that one status names: enough to see who suffers, whatever is followed."""
+
 FEED_STATES = ("connecting", "live", "stale", "down", "stopped")
 
 _ID_MAX = 2**63 - 1
@@ -89,8 +92,10 @@ def feed_refused(status: FeedStatus) -> str | None:
     """Why `status` cannot be said."""
     if status.state not in FEED_STATES:
         return f"{status.state!r} is not one of {', '.join(FEED_STATES)}"
-    counters = (status.symbols, status.trades, status.reconnects, status.malformed, status.spooled)
-    return f"a counter is below zero: {counters}" if min(counters) < 0 else None
+    counters = (status.symbols, status.trades, status.reconnects, status.malformed, status.spooled, status.missing)
+    if min(counters) < 0:
+        return f"a counter is below zero: {counters}"
+    return f"{len(status.troubled)} instruments in one status" if len(status.troubled) > TROUBLED_MAX else None
 
 
 def record_refused(cause: str) -> str | None:

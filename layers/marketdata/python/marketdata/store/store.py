@@ -5,10 +5,11 @@ StoreError when the store could not be asked or did not answer.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from marketdata.compute.continuity import Contiguity
 from marketdata.model.candle import Candle
 from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
@@ -46,10 +47,20 @@ class DayCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class TroubledInstrument:
+    """What the trade ids of one instrument showed, and how many are known to be missing now."""
+
+    symbol: str
+    missing: int
+    contiguity: Contiguity
+
+
+@dataclass(frozen=True, slots=True)
 class FeedStatus:
     """What one feed process last said of one exchange.
 
-    `state`: connecting, live, stale, down or stopped. Counters count since the process started.
+    `state`: connecting, live, stale, down or stopped. Counters count since the process started. `contiguity` sums over
+    all instruments, `missing` is how many trade ids are known to be missing now, `troubled` are the worst instruments.
     """
 
     exchange: str
@@ -65,6 +76,9 @@ class FeedStatus:
     malformed: int = 0
     spooled: int = 0
     detail: str = ""
+    contiguity: Contiguity = field(default_factory=Contiguity)
+    missing: int = 0
+    troubled: tuple[TroubledInstrument, ...] = ()
 
 
 class Store(Protocol):
