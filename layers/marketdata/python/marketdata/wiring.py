@@ -94,8 +94,8 @@ class Settings(BaseModel):
     log_level: Level = Field(default="INFO", validation_alias="LOG_LEVEL")
     feed_exchanges: Names = Field(default=(), validation_alias="FEED_EXCHANGES")
     """Which exchanges this feed follows; none named means every one that has active instruments."""
-    exchanges: Mapping[str, ExchangeSettings]
-    """Every exchange that can be read, by name: from `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
+    exchanges: tuple[ExchangeSettings, ...]
+    """Every exchange that can be read, in the registry's order: from `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -116,7 +116,7 @@ class Settings(BaseModel):
     def exchange(self, name: str) -> ExchangeSettings:
         """The settings of an exchange, which its simulator shares. Raises: RequestInvalid listing those there are."""
         adapter_for(name)
-        return self.exchanges[name.removesuffix(SIMULATED_SUFFIX)]
+        return next(one for one in self.exchanges if one.name == name.removesuffix(SIMULATED_SUFFIX))
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -279,22 +279,24 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     return {"CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest()}
 
 
-def _exchanges(given: Mapping[str, str]) -> dict[str, dict[str, str | None]]:
+def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:
     """The settings of each exchange, as given or as its adapter has them."""
-    return {
-        name: {
+    return [
+        {
             "name": name,
             "rest_url": given.get(f"{name.upper()}_REST_URL", adapter.rest_url),
             "feed": given.get(f"{name.upper()}_FEED", adapter.default_feed),
             "websocket_url": given.get(f"{name.upper()}_WEBSOCKET_URL"),
         }
         for name, adapter in ADAPTERS.items()
-    }
+    ]
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    """The variable that a problem is with: `exchanges, coinbase, rest_url` is COINBASE_REST_URL."""
-    return "_".join(str(part) for part in location[1:]).upper() if location[0] == "exchanges" else str(location[0])
+    """The variable that a problem is with: `exchanges, 0, rest_url` is COINBASE_REST_URL."""
+    if location[0] != "exchanges":
+        return str(location[0])
+    return f"{list(ADAPTERS)[int(location[1])]}_{location[2]}".upper()
 
 
 def _reason(message: str) -> str:
