@@ -95,7 +95,7 @@ class Settings(BaseModel):
     feed_exchanges: Names = Field(default=(), validation_alias="FEED_EXCHANGES")
     """Which exchanges this feed follows; none named means every one that has active instruments."""
     exchanges: tuple[ExchangeSettings, ...]
-    """Every exchange that can be read, in the registry's order: from `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
+    """Each exchange of the registry, in its order: `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
