@@ -28,6 +28,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """How an exchange that weighs requests tells what an address has used: a header, of so much allowed a minute."""
+
+    header: str
+    a_minute: int
+
+
+@dataclass(frozen=True, slots=True)
 class TradePage:
     """One page of trades by id: `trades` ordered by id; `next_before` asks for the older page.
 
@@ -88,6 +96,8 @@ class CandleHistory(Protocol):
     """The exchange's own candles over REST."""
 
     name: str
+    candles_a_request: int
+    """How many buckets one request may span."""
 
     def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
         """The requests that together cover `span`, oldest first. Raises: RequestInvalid for a timeframe not offered."""

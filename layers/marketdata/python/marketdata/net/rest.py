@@ -8,20 +8,25 @@ from typing import Protocol
 import httpx
 
 from marketdata.clock import Clock
-from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import Request
+from marketdata.errors import RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.exchanges.exchange import Request, Weights
 
 ANSWER_BYTES_MAX = 32 * 2**20
 RETRY_SECONDS_DEFAULT = 5.0
 RETRY_SECONDS_MAX = 3 * 86_400.0
 """Binance's longest ban."""
+BAN_SECONDS_DEFAULT = 120.0
+"""Binance's shortest one."""
+WEIGHT_SHARE_MAX = 0.8
+"""Others may share our address: beyond this share of what is allowed a minute we wait for the next."""
+SECONDS_A_MINUTE = 60.0
 
 
 class Budget(Protocol):
     """One exchange's patience, shared by everyone who asks it."""
 
-    def take(self) -> float:
-        """Reserve one request; returns how many seconds to wait before making it."""
+    def take(self, weight: int = 1) -> float:
+        """Reserve one request of that weight; returns how many seconds to wait before making it."""
         ...
 
     def block(self, seconds: float) -> None:
@@ -30,7 +35,10 @@ class Budget(Protocol):
 
 
 class PacedBudget:
-    """A budget within one process: `per_second` requests, at most `burst` at once; `monotonic` counts seconds."""
+    """A budget within one process: `per_second` requests, at most `burst` at once; `monotonic` counts seconds.
+
+    A request of a weight counts as so many.
+    """
 
     def __init__(self, per_second: float, burst: int, monotonic: Callable[[], float]) -> None:
         self._interval = 1 / per_second
@@ -39,13 +47,13 @@ class PacedBudget:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def take(self) -> float:
-        """Reserve one request; returns how many seconds to wait before making it."""
+    def take(self, weight: int = 1) -> float:
+        """Reserve one request of that weight; returns how many seconds to wait before making it."""
         with self._lock:
             now = self._monotonic()
             self._next = max(self._next, now - self._burst_seconds)
             wait = max(0.0, self._next - now)
-            self._next += self._interval
+            self._next += self._interval * weight
             return wait
 
     def block(self, seconds: float) -> None:
@@ -67,12 +75,14 @@ class Rest:
         sleep: Callable[[float], None],
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
+        weights: Weights | None = None,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
+        self._weights = weights
         self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
 
     def close(self) -> None:
@@ -80,8 +90,8 @@ class Rest:
         self._client.close()
 
     def get(self, request: Request) -> bytes:
-        """The body of a 200. Raises: RemoteThrottled, RemoteUnavailable, RemoteMalformed."""
-        wait = self._budget.take()
+        """The body of a 200. Raises: RemoteThrottled, RemoteUnavailable, RemoteBlocked, RemoteMalformed."""
+        wait = self._budget.take(request.weight)
         if wait > self._wait_seconds_max:
             raise RemoteThrottled(self._exchange, "the budget is spent", self._clock.now() + timedelta(seconds=wait))
         if wait:
@@ -92,25 +102,47 @@ class Rest:
             )
         except httpx.HTTPError as error:
             raise RemoteUnavailable(self._exchange, f"{type(error).__name__}: {error}") from error
+        self._note_weight(answer)
         return self._body(answer)
+
+    def _note_weight(self, answer: httpx.Response) -> None:
+        """Where the exchange says that much of this minute's weight is used, by whomever, leave the rest alone."""
+        if self._weights is None:
+            return
+        used = answer.headers.get(self._weights.header, "")
+        if used.isdecimal() and int(used[:18]) > self._weights.a_minute * WEIGHT_SHARE_MAX:
+            now = self._clock.now()
+            self._budget.block(SECONDS_A_MINUTE - (now.second + now.microsecond / 1e6))
 
     def _body(self, answer: httpx.Response) -> bytes:
         status = answer.status_code
         if status in (418, 429):
-            seconds = retry_after_seconds(answer.headers.get("Retry-After"))
-            self._budget.block(seconds)
-            raise RemoteThrottled(self._exchange, f"HTTP {status}", self._clock.now() + timedelta(seconds=seconds))
+            raise self._throttled(answer)
+        if status == 451:
+            setting = f"{self._exchange.partition('-')[0].upper()}_REST_URL"
+            reason = f"HTTP 451: {answer.url.host} may not serve this place; the operator has to choose another host"
+            raise RemoteBlocked(self._exchange, f"{reason} ({setting}) or region")
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
         if status != 200 or len(answer.content) > ANSWER_BYTES_MAX:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content
 
+    def _throttled(self, answer: httpx.Response) -> RemoteThrottled:
+        """429 asks to slow down; 418 is a ban of whoever did not."""
+        banned = answer.status_code == 418
+        default = BAN_SECONDS_DEFAULT if banned else RETRY_SECONDS_DEFAULT
+        seconds = retry_after_seconds(answer.headers.get("Retry-After"), default)
+        self._budget.block(seconds)
+        until = self._clock.now() + timedelta(seconds=seconds)
+        reason = f"HTTP 418: banned until {until:%Y-%m-%dT%H:%M:%SZ}" if banned else "HTTP 429: slow down"
+        return RemoteThrottled(self._exchange, reason, until)
 
-def retry_after_seconds(header: str | None) -> float:
-    """Seconds of a Retry-After header; a date, or nothing, is taken as a short while."""
+
+def retry_after_seconds(header: str | None, default: float = RETRY_SECONDS_DEFAULT) -> float:
+    """Seconds of a Retry-After header; a date, or nothing, is taken as `default`."""
     try:
-        seconds = float(header) if header is not None else RETRY_SECONDS_DEFAULT
+        seconds = float(header) if header is not None else default
     except ValueError:
-        return RETRY_SECONDS_DEFAULT
+        return default
     return min(max(seconds, 0.0), RETRY_SECONDS_MAX)
