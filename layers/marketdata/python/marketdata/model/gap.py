@@ -51,3 +51,12 @@ class Gap:
     retry_at: datetime | None = None
     repaired_at: datetime | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSpan:
+    """Time that the ledger names, without the ledger's bookkeeping: what became of it, and why."""
+
+    span: Span
+    state: GapState
+    reason: str = ""

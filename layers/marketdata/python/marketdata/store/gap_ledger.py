@@ -8,11 +8,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 
-from marketdata.compute.coverage import Spans, buckets_touching, clip, intersect, subtract, union
+from marketdata.compute.coverage import (
+    Spans,
+    buckets_inside,
+    buckets_touching,
+    clip,
+    contains,
+    intersect,
+    subtract,
+    union,
+)
 from marketdata.errors import EXCERPT_CHARACTERS_MAX
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.span import Span
-from marketdata.model.timeframe import Timeframe
+from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import EPOCH
 
 Key = tuple[str, str]
@@ -42,6 +51,29 @@ class GapLedger:
             else:
                 self._add(Gap(0, *key, timeframe, part, GapState.OPEN, cause, found_at))
         return len(grown)
+
+    def mark_closed(self, key: Key, spans: Iterable[Span], now: datetime) -> int:
+        """See Store.mark_closed; the part of it that is about gaps."""
+        whole = buckets_inside(spans, M1)
+        self._split_at_sessions(key, whole)
+        said = [gap for gap in self._of(key, M1) if gap.state is GapState.MARKET_CLOSED]
+        kept = union(gap.span for gap in said)
+        grown = [part for part in union(whole, kept) if not contains(kept, part)]
+        for part in grown:
+            merged = [gap for gap in said if part.start <= gap.span.start and gap.span.end <= part.end]
+            for gap in merged[1:]:
+                del self._gaps[gap.id]
+            if merged:
+                found_at = min(gap.found_at for gap in merged)
+                self._gaps[merged[0].id] = replace(merged[0], span=part, found_at=found_at, repaired_at=now)
+            else:
+                self._add(Gap(0, *key, M1, part, GapState.MARKET_CLOSED, "calendar", now, repaired_at=now))
+        return len(grown)
+
+    def named(self, key: Key, spans: Spans) -> list[Gap]:
+        """The gaps of minutes that meet `spans` and name why they are missing, in order of time."""
+        meeting = (gap for gap in self._of(key, M1) if gap.state in _SPOKEN_FOR and clip(spans, gap.span))
+        return sorted(meeting, key=lambda gap: (gap.span, gap.id))
 
     def select(
         self, states: Collection[GapState] | None, key: Key | None, limit: int, after_id: int | None
@@ -119,6 +151,17 @@ class GapLedger:
     def spoken_for(self, key: Key, timeframe: Timeframe) -> Spans:
         """The time that a scan need not find again."""
         return union(gap.span for gap in self._of(key, timeframe) if gap.state in _SPOKEN_FOR)
+
+    def _split_at_sessions(self, key: Key, closed: Spans) -> None:
+        """Take closed time off the unresolved gaps."""
+        for gap in list(self._of(key, M1)):
+            if gap.state in UNRESOLVED and clip(closed, gap.span):
+                left = subtract([gap.span], closed)
+                del self._gaps[gap.id]
+                if left:
+                    self._gaps[gap.id] = replace(gap, span=left[0])
+                for part in left[1:]:
+                    self._add(replace(gap, span=part, state=GapState.OPEN, lease_until=None))
 
     def _of(self, key: Key, timeframe: Timeframe) -> Iterator[Gap]:
         wanted = (*key, timeframe)

@@ -7,6 +7,7 @@ holds the two equal.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from threading import RLock
 
@@ -20,6 +21,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named
 from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Trade
+from marketdata.store.candle_page import candle_page, page_window
 from marketdata.store.gap_ledger import GapLedger
 from marketdata.store.history import History
 from marketdata.store.limits import (
@@ -35,7 +37,7 @@ from marketdata.store.limits import (
     trade_refused,
 )
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, DayCounts, FeedStatus
+from marketdata.store.store import CandlePage, Coverage, DayCounts, FeedStatus
 
 _DAY = timeframe_named("1d")
 
@@ -104,6 +106,29 @@ class MemoryStore:
             self._require([instrument.key])
             return self._histories[instrument.key].candles(timeframe, start, end, limit, newest_first)
 
+    def read_candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> CandlePage:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        with self._lock:
+            found = self.candles(instrument, timeframe, start=start, end=end, limit=limit, newest_first=newest_first)
+            cut = len(found) == limit
+            window = page_window(
+                timeframe, found, start=start, end=end, settled=settled, cut=cut, newest_first=newest_first
+            )
+            if window is None:
+                return CandlePage(found)
+            known = self._histories[instrument.key].coverage(M1, window)
+            return candle_page(timeframe, found, window, known, partial(self._ledger.named, instrument.key))
+
     def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
         """See Store. Times are kept to the microsecond, as the database keeps them."""
         with self._lock:
@@ -134,12 +159,14 @@ class MemoryStore:
             self._require([instrument.key])
             return self._histories[instrument.key].coverage(timeframe, span)
 
-    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+    def count_candles(
+        self, instrument: Instrument, timeframe: Timeframe, span: Span, *, closed: Sequence[Span] = ()
+    ) -> list[DayCounts]:
         """See Store. Raises: NotFound; RequestInvalid for a span out of bounds."""
         check_counted(span)
         with self._lock:
             self._require([instrument.key])
-            return self._histories[instrument.key].counts(timeframe, span)
+            return self._histories[instrument.key].counts(timeframe, span, closed)
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store; never None, because the lock is waited for."""
@@ -218,6 +245,12 @@ class MemoryStore:
         """See Store."""
         with self._lock:
             return self._ledger.close_covered(now, self._known, ROWS_MAX)
+
+    def mark_closed(self, instrument: Instrument, spans: Sequence[Span], *, now: datetime) -> int:
+        """See Store. Raises: NotFound."""
+        with self._lock:
+            self.mark_empty(instrument, M1, spans)
+            return self._ledger.mark_closed(instrument.key, spans, now)
 
     def put_feed_status(self, status: FeedStatus) -> None:
         """See Store. Raises: StoreError for a status that cannot be."""

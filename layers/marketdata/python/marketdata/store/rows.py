@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from marketdata.model.candle import Candle, Source
-from marketdata.model.gap import Gap, GapState
-from marketdata.model.instrument import Instrument
+from marketdata.model.gap import Gap, GapState, NamedSpan
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import EPOCH, NANOSECONDS_A_MICROSECOND, rfc3339, utc
 from marketdata.model.trade import Side, Trade
-from marketdata.store.store import DayCounts, FeedStatus
+from marketdata.store.store import CandlePage, DayCounts, FeedStatus
 
 Row = dict[str, Any]
 
@@ -35,13 +35,21 @@ class InstrumentRow(msgspec.Struct):
     timeframes: list[int]
     active: bool
     simulated: bool
+    calendar: Calendar
 
     @property
     def instrument(self) -> Instrument:
         """The value that the row stands for."""
         timeframes = tuple(timeframe_of_minutes(minutes) for minutes in self.timeframes)
         return Instrument(
-            self.exchange, self.symbol, self.base, self.quote, timeframes, active=self.active, simulated=self.simulated
+            self.exchange,
+            self.symbol,
+            self.base,
+            self.quote,
+            timeframes,
+            active=self.active,
+            simulated=self.simulated,
+            calendar=self.calendar,
         )
 
 
@@ -97,6 +105,42 @@ class CandleColumns(msgspec.Struct):
         columns["observed_at"] = [_time(one) for one in self.observed_at]
         rows = zip(*columns.values(), strict=True)
         return [Candle(instrument.exchange, instrument.symbol, timeframe, *row) for row in rows]
+
+
+class NamedColumns(msgspec.Struct):
+    """What `read_candles_v1` says of the ledger: one list a column, all of one length; times in microseconds."""
+
+    start: list[int]
+    end: list[int]
+    state: list[GapState]
+    reason: list[str]
+
+    def __post_init__(self) -> None:
+        _require_one_length(self)
+
+
+class PageColumns(msgspec.Struct):
+    """The answer of `read_candles_v1`; spans are pairs of start and end."""
+
+    candles: CandleColumns
+    empty: list[tuple[int, int]]
+    lacking: list[tuple[int, int]]
+    lacking_total: int
+    gaps: NamedColumns
+    gaps_cut: bool
+
+    def page(self, instrument: Instrument, timeframe: Timeframe) -> CandlePage:
+        """The value that the columns stand for."""
+        edges = spans(list(zip(self.gaps.start, self.gaps.end, strict=True)))
+        named = zip(edges, self.gaps.state, self.gaps.reason, strict=True)
+        return CandlePage(
+            self.candles.candles(instrument, timeframe),
+            empty=spans(self.empty),
+            lacking=spans(self.lacking),
+            lacking_total=self.lacking_total,
+            named=tuple(NamedSpan(*one) for one in named),
+            named_cut=self.gaps_cut,
+        )
 
 
 class TradeColumns(msgspec.Struct):
@@ -195,6 +239,7 @@ def instrument_row(instrument: Instrument) -> Row:
         "timeframes": [timeframe.minutes for timeframe in instrument.timeframes],
         "active": instrument.active,
         "simulated": instrument.simulated,
+        "calendar": instrument.calendar.value,
     }
 
 
