@@ -1,4 +1,4 @@
-"""Missing time, told by what the ledger says of it: somebody is at it, it waits, it was given up, or nobody knows yet."""
+"""Missing time, told by what the ledger says of it: somebody is at it, it waits, it was given up, or it is new."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
