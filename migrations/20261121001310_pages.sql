@@ -9,7 +9,8 @@
 --                                thousand, "lacking_total" of them,
 --  "gaps":    {"start": [], "end": [], "state": [], "reason": []}  what the ledger says of that time, oldest first: at
 --                                most a thousand gaps, "gaps_cut" if there are more}.
--- Coverage is as of the last drain. Where the page has all there is to hold, neither coverage nor ledger is read.
+-- Coverage is as of the last drain. Arithmetic of buckets is out of readers' reach, hence the owner's rights; all that is
+-- told is everybody's to read. Where the page has all there is to hold, neither coverage nor ledger is read.
 create function public.read_candles_v1(
   p_instrument_id smallint,
   p_timeframe smallint,
@@ -21,6 +22,7 @@ create function public.read_candles_v1(
 ) returns json
 language plpgsql
 stable
+security definer
 set search_path = ''
 set timezone = 'UTC'
 set max_parallel_workers_per_gather = 0

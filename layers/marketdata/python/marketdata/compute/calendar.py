@@ -25,10 +25,11 @@ _FRIDAY = 4
 
 
 def closed(calendar: Calendar, span: Span) -> Spans:
-    """The parts of `span` in which the market was closed, oldest first."""
-    if calendar is Calendar.ALWAYS:
+    """The parts of `span` in which the market was closed, oldest first; none before 1970, of which zones say little."""
+    if calendar is Calendar.ALWAYS or span.end <= EPOCH:
         return ()
-    return clip(_weekends(span), span)
+    known = Span(max(span.start, EPOCH), span.end)
+    return clip(_weekends(known), known)
 
 
 def trading(calendar: Calendar, span: Span) -> Spans:
@@ -37,8 +38,8 @@ def trading(calendar: Calendar, span: Span) -> Spans:
 
 
 def _weekends(span: Span) -> Iterator[Span]:
-    """Friday to Sunday 17:00 New York, every one that meets `span`; none before 1970, of which zones say little."""
-    first = (max(span.start, EPOCH) - _A_WEEK).date()
+    """Friday to Sunday 17:00 New York, every one that meets `span`."""
+    first = (span.start - _A_WEEK).date()
     friday = first + (_FRIDAY - first.weekday()) % 7 * _A_DAY
     # A day more than needed, because New York's date may be the day before.
     while friday <= span.end.date():

@@ -97,6 +97,7 @@ def judge(
     gaps = label(missing, known.named, timeframe, granularity=timeframe)
     lacking = subtract(clip(known.lacking, judged), shut)
     partial = label(lacking, known.named, timeframe, granularity=M1)
+    cut = known.named_cut or known.lacking_total > len(known.lacking)
     expected -= sum(_buckets(span, timeframe) for span in closed_buckets)
     held = expected - parts - sum(_buckets(span, timeframe) for span in missing)
     return Condition(
@@ -106,10 +107,10 @@ def judge(
         gaps=gaps[:LISTED_MAX],
         gaps_total=len(gaps),
         partial=partial[:LISTED_MAX],
-        partial_total=max(len(partial), known.lacking_total if len(known.lacking) < known.lacking_total else 0),
+        partial_total=max(len(partial), known.lacking_total) if cut else len(partial),
         quiet=quiet[:LISTED_MAX],
         quiet_total=len(quiet),
-        truncated=known.named_cut or max(len(gaps), len(partial), len(quiet)) > LISTED_MAX,
+        truncated=cut or max(len(gaps), len(partial), len(quiet)) > LISTED_MAX,
     )
 
 

@@ -49,9 +49,10 @@ def _taken(
     missing: Spans, rows: list[tuple[Span, str, str]], timeframe: Timeframe, granularity: Timeframe
 ) -> Iterator[Labelled]:
     """What of `missing` the rows name, each moment once."""
-    done = missing[0].start if missing else None
+    if not missing:
+        return
+    done = missing[0].start
     for span, state, reason in sorted(rows):
-        assert done is not None, "a row is there because it meets what is missing"
         start, end = max(done, granularity.floor(span.start)), granularity.ceil(span.end)
         if start < end:
             for part in pieces(missing, Span(start, end)):
