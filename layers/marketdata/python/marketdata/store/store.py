@@ -16,6 +16,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
+from marketdata.store.work import WorkStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ class FeedStatus:
     troubled: tuple[TroubledInstrument, ...] = ()
 
 
-class Store(Protocol):
-    """Where instruments, candles, trades and what is known of them live."""
+class Store(WorkStore, Protocol):
+    """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
         """All instruments, ordered by (exchange, symbol)."""
