@@ -31,9 +31,9 @@ UNRESOLVED = (GapState.OPEN, GapState.LEASED)
 class Gap:
     """One row of the ledger.
 
-    `cause`: what put it there (scan, disconnect, history, operator, import, calendar). `attempts` counts leases, so that
-    (worker, attempts) tells one lease from every other. `worker` leased it last, until `lease_until` if it still does.
-    An open one is not leased before `retry_at` (None: at any time).
+    `cause`: what put it there (scan, disconnect, history, operator, import, calendar). `attempts` counts leases, so
+    that (worker, attempts) tells one lease from every other. `worker` leased it last, until `lease_until` if
+    it still does. An open one is not leased before `retry_at` (None: at any time).
     `repaired_at` is when it was resolved. `reason` says why it is still open, or is unrecoverable.
     """
 

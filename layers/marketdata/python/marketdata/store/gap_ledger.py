@@ -9,20 +9,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
 
-<<<<<<< HEAD
 from marketdata.compute.coverage import (
     Spans,
     buckets_inside,
     buckets_touching,
-    clip,
     contains,
     intersect,
+    pieces,
     subtract,
     union,
 )
-=======
-from marketdata.compute.coverage import Spans, buckets_touching, intersect, subtract, union
->>>>>>> main
 from marketdata.errors import EXCERPT_CHARACTERS_MAX
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.span import Span
@@ -66,23 +62,24 @@ class GapLedger:
         """See Store.mark_closed; the part of it that is about gaps."""
         whole = buckets_inside(spans, M1)
         self._split_at_sessions(key, whole)
-        said = [gap for gap in self._of(key, M1) if gap.state is GapState.MARKET_CLOSED]
+        said = [gap for gap in self._index.of((*key, M1)) if gap.state is GapState.MARKET_CLOSED]
         kept = union(gap.span for gap in said)
         grown = [part for part in union(whole, kept) if not contains(kept, part)]
         for part in grown:
             merged = [gap for gap in said if part.start <= gap.span.start and gap.span.end <= part.end]
             for gap in merged[1:]:
-                del self._gaps[gap.id]
+                self._index.remove(gap)
             if merged:
                 found_at = min(gap.found_at for gap in merged)
-                self._gaps[merged[0].id] = replace(merged[0], span=part, found_at=found_at, repaired_at=now)
+                self._index.put(replace(merged[0], span=part, found_at=found_at, repaired_at=now))
             else:
                 self._add(Gap(0, *key, M1, part, GapState.MARKET_CLOSED, "calendar", now, repaired_at=now))
         return len(grown)
 
     def named(self, key: Key, spans: Spans) -> list[Gap]:
         """The gaps of minutes that meet `spans` and name why they are missing, in order of time."""
-        meeting = (gap for gap in self._of(key, M1) if gap.state in _SPOKEN_FOR and clip(spans, gap.span))
+        line = self._index.of((*key, M1))
+        meeting = (gap for gap in line if gap.state in _SPOKEN_FOR and pieces(spans, gap.span))
         return sorted(meeting, key=lambda gap: (gap.span, gap.id))
 
     def select(
@@ -164,25 +161,6 @@ class GapLedger:
         """The time that a scan need not find again."""
         return union(gap.span for gap in self._index.of((*key, timeframe)) if gap.state in _SPOKEN_FOR)
 
-<<<<<<< HEAD
-    def _split_at_sessions(self, key: Key, closed: Spans) -> None:
-        """Take closed time off the unresolved gaps."""
-        for gap in list(self._of(key, M1)):
-            if gap.state in UNRESOLVED and clip(closed, gap.span):
-                left = subtract([gap.span], closed)
-                del self._gaps[gap.id]
-                if left:
-                    self._gaps[gap.id] = replace(gap, span=left[0])
-                for part in left[1:]:
-                    self._add(replace(gap, span=part, state=GapState.OPEN, lease_until=None))
-
-    def _of(self, key: Key, timeframe: Timeframe) -> Iterator[Gap]:
-        wanted = (*key, timeframe)
-        return (gap for gap in self._gaps_by_number() if (gap.exchange, gap.symbol, gap.timeframe) == wanted)
-
-    def _gaps_by_number(self) -> list[Gap]:
-        return [self._gaps[number] for number in sorted(self._gaps)]
-=======
     def prune(self, before: datetime, wanted_since: datetime, limit: int) -> list[Gap]:
         """Forget at most `limit` gaps that were resolved before and are of time that is not wanted; those that were."""
         ended = [(gap.repaired_at, gap.id, gap) for gap in self._index.all() if gap.repaired_at]
@@ -190,7 +168,18 @@ class GapLedger:
         for _, _, gap in old:
             self._index.remove(gap)
         return [gap for _, _, gap in old]
->>>>>>> main
+
+    def _split_at_sessions(self, key: Key, closed: Spans) -> None:
+        """Take closed time off the unresolved gaps."""
+        for gap in list(self._index.of((*key, M1))):
+            if gap.state in UNRESOLVED and pieces(closed, gap.span):
+                left = subtract([gap.span], closed)
+                if left:
+                    self._index.put(replace(gap, span=left[0]))
+                else:
+                    self._index.remove(gap)
+                for part in left[1:]:
+                    self._add(replace(gap, span=part, state=GapState.OPEN, lease_until=None))
 
     def _add(self, gap: Gap) -> None:
         self._index.put(replace(gap, id=next(self._numbers)))

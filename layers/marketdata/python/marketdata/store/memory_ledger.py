@@ -15,11 +15,8 @@ from marketdata.store.gap_ledger import GapLedger
 from marketdata.store.limits import ROWS_MAX, check_limit, lease_refused, record_refused, resolution_refused
 from marketdata.store.memory_base import Key, refuse
 from marketdata.store.memory_market import MemoryMarket
-<<<<<<< HEAD
-from marketdata.store.store import CandlePage
-=======
 from marketdata.store.outbox import Outbox
->>>>>>> main
+from marketdata.store.store import CandlePage
 
 
 class MemoryLedger(MemoryMarket):
