@@ -20,13 +20,13 @@ from marketdata import observe
 from marketdata.clock import SystemClock
 from marketdata.errors import SettingsInvalid, StoreError
 from marketdata.exchanges.exchange import Request
-from marketdata.exchanges.registry import adapter_for, live_trades
+from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
-from marketdata.wiring import Settings, settings, store_from
+from marketdata.wiring import Settings, live_feed, settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
@@ -81,14 +81,14 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     clock = SystemClock()
 
     def open_stream(exchange: str) -> Stream:
-        return Stream(live_trades(exchange, known.coinbase_feed, known.coinbase_websocket_url), clock=clock)
+        return Stream(live_feed(known, exchange), clock=clock)
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
         adapter = adapter_for(followed.name)
-        if adapter.trade_history is None:
+        if adapter.trade_history is None or not adapter.ids_contiguous:
             return None
         budget = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        rest = Rest(followed.name, known.coinbase_rest_url, budget, clock, sleep=time.sleep)
+        rest = Rest(followed.name, known.exchange(followed.name).rest_url, budget, clock, sleep=time.sleep)
         clients.callback(rest.close)
 
         async def fetch(request: Request) -> bytes:

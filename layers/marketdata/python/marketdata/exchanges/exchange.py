@@ -74,6 +74,8 @@ class CandleHistory(Protocol):
     """The exchange's own candles over REST."""
 
     name: str
+    candles_a_request: int
+    """How many buckets one request may span."""
 
     def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
         """The requests that together cover `span`, oldest first. Raises: RequestInvalid for a timeframe not offered."""
