@@ -111,7 +111,8 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
 
 
 def health(follow: FollowLive) -> dict[str, object]:
-    """What /health says: the best state of all exchanges, each one's own, and the newest quarantined frames."""
+    """What /health says: the best state of all exchanges, each one's own, the newest quarantined frames, and how many
+    minutes agree with the exchange's own."""
     statuses = follow.statuses()
     states = [status.state for status in statuses]
     state = min(states, key=STATES_BY_NEED.index) if states else "connecting"
@@ -119,7 +120,8 @@ def health(follow: FollowLive) -> dict[str, object]:
         name: [{"reason": kept.reason, "excerpt": kept.excerpt} for kept in followed.quarantine]
         for name, followed in follow.followed.items()
     }
-    return {"state": state, "exchanges": statuses, "quarantine": quarantined}
+    audits = {name: followed.audit.counts for name, followed in follow.followed.items()}
+    return {"state": state, "exchanges": statuses, "quarantine": quarantined, "audits": audits}
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Faults:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._injected: deque[str] = deque(maxlen=_INJECTED_MAX)
+        self.rest_status: tuple[int, dict[str, str]] | None = None
         self._cut = False
         self.heal()
 
@@ -64,6 +65,10 @@ class Faults:
         self.refusing = True
         self.refusing_rest = rest_too
 
+    def answer_rest(self, status: int, **headers: str) -> None:
+        """Answer every REST request with that status: 451 for a legal block, 418 for a ban."""
+        self.rest_status = (status, {name.replace("_", "-"): value for name, value in headers.items()})
+
     def inject(self, frame: str) -> None:
         """Send one raw frame to every open connection."""
         self._injected.append(frame)
@@ -84,6 +89,7 @@ class Faults:
         self.silent = False
         self.refusing = False
         self.refusing_rest = False
+        self.rest_status = None
         self.unknowns = False
 
     def strikes(self, fault: Fault, connection: int, symbol: str, trade_id: int) -> bool:

@@ -121,7 +121,7 @@ def test_the_weight_that_an_exchange_counts_holds_everyone_back_until_the_next_m
             client = Rest("binance", url, budget, FakeClock(NOON), sleep=ticks.sleep, weights=weights)
             client.get(Request("/x"))
             client.close()
-        assert round(budget.take(), 3) == wait
+        assert wait <= budget.take() <= wait * 1.1
 
 
 def test_a_heavy_request_takes_as_much_of_the_budget_as_it_weighs() -> None:

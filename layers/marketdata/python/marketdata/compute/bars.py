@@ -279,7 +279,7 @@ class Bars:
             self.cut += 1
             return at + 1
         self.counts.trades += trade.count
-        if bucket is None and self._is_settled(start_ns):
+        if bucket is None and self.is_settled(start_ns):
             self._set_aside(trade)
             return at + 1
         bucket = bucket or self._open(trade, start_ns)
@@ -298,7 +298,7 @@ class Bars:
         """Whether some of an aggregate's trades were seen without it: what the others had in it cannot be told."""
         return trade.count > 1 and self._ids_contiguous and self.seen.touches(trade.id, trade.last_id)
 
-    def _is_settled(self, start_ns: int) -> bool:
+    def is_settled(self, start_ns: int) -> bool:
         """Whether the store alone has this bucket: a trade that comes now must not open it as a candle of one trade."""
         if start_ns < self._forgotten_before_ns:
             return True

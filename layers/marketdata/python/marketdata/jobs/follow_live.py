@@ -217,6 +217,7 @@ class FollowLive:
         for followed in self.followed.values():
             for symbol, bars in followed.bars.items():
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
+            followed.audit.check(followed.bars)
 
     def statuses(self) -> list[FeedStatus]:
         """What this feed says of each exchange that it follows."""

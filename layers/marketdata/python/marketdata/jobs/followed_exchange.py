@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
+from marketdata.jobs.audit_minutes import MinuteAudit
 from marketdata.model.candle import Candle
-from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
+from marketdata.model.events import Claim, Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Stream
@@ -35,6 +36,7 @@ class FollowedExchange:
         self.stream = stream
         self.name = stream.exchange.name
         self.bars: dict[str, Bars] = {}
+        self.audit = MinuteAudit(self.name)
         self.trades: list[Trade] = []
         """Trades to keep, until the store has them; over `trades_max` the oldest go, as candles do not need them."""
         self.trades_seen = 0
@@ -100,6 +102,9 @@ class FollowedExchange:
                         self._tidy()
             elif isinstance(event, Heartbeat):
                 self._beat(event)
+            elif isinstance(event, Claim):
+                if event.symbol in self._symbols:
+                    self.audit.hear(event)
             elif isinstance(event, Malformed):
                 self._quarantine_it(event)
             elif isinstance(event, Subscribed):
