@@ -71,7 +71,10 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     },
     "find_gaps_v1": {"p_now": "2026-11-24Z", "p_history": "1 hour", "p_grace": "1 minute"},
     "close_covered_gaps_v1": {"p_now": "2026-11-24Z"},
+    "find_history_v1": {"p_now": "2026-11-24Z", "p_history": "1 hour"},
 }
+# Their later versions take the same.
+FUNCTIONS |= {f"{name}_v2": FUNCTIONS[f"{name}_v1"] for name in ("record_gaps", "claim_gaps", "release_gap")}
 CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "count_candles_v1", "get_gaps_v1", "schema_version_v1"}
 
 ROLES = ("anon", "authenticated", "service_role")

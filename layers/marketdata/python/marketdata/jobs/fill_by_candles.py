@@ -12,6 +12,7 @@ from marketdata.clock import Clock
 from marketdata.compute.coverage import Spans, subtract
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import CandleHistory
+from marketdata.jobs.candle_page import read_page
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
 from marketdata.jobs.fill_by_trades import fill_by_trades
 from marketdata.jobs.gap_writer import GapWriter
@@ -48,6 +49,7 @@ class CandleFill:
         self._clock = clock
         self._grace = grace
         self._go_on = go_on
+        self._quarantined = False
 
     def fill(self, span: Span) -> None:
         """Fill `span`, window by window, while there is time. Raises: RemoteError; what was learned is written."""
@@ -63,13 +65,15 @@ class CandleFill:
                 refused += 1
                 self._writer.note(f"{malformed.reason} {malformed.excerpt}".strip())
                 continue
-            if begins is not None and span.start < begins:
-                self._writer.mark_empty([Span(span.start, min(begins, window.end))])
+            if begins is not None and self._writer.wanted.start < begins:
+                # Not only in this piece: nothing of the gap is older than the market.
+                self._writer.mark_empty([Span(self._writer.wanted.start, min(begins, window.end))])
                 if begins >= window.start:
                     return
 
     def _fill_window(self, candles: CandleHistory, window: Span) -> datetime | None:
         """Returns the minute of the market's very first trade, if that was met."""
+        self._quarantined = False
         rows = self._fetch(candles, window)
         absent = _without(window, rows)
         if absent and self._go_on():
@@ -83,13 +87,20 @@ class CandleFill:
         for request in candles.candle_requests(self._writer.instrument.symbol, M1, window):
             asked_at = self._clock.now()
             body = self._past.get(request)
-            rows = candles.parse_candles(body, self._writer.instrument.symbol, M1, asked_at)
+            page = read_page(candles, body, self._writer.instrument.symbol, asked_at)
+            rows = page.candles
+            for reason in page.quarantined:
+                self._quarantined = True
+                self._writer.note(reason)
             found += [row for row in rows if row.open_time in window and row.close_time + self._grace <= asked_at]
         self._writer.put(found)
         return found
 
     def _judge(self, absent: Spans, rows: list[Candle]) -> datetime | None:
         """Decide what two answers without these minutes mean; `rows` are what they did have, in order."""
+        if self._quarantined:
+            # Any of them may be the minute of a row that could not be read: only trades can tell.
+            return self._ask_trades(Span(absent[0].start, absent[-1].end)) if absent else None
         inner = [one for one in absent if rows and rows[0].open_time < one.start and one.end <= rows[-1].open_time]
         edges = [one for one in absent if one not in inner]
         doubted = edges + inner if self._past.trades is not None and len(inner) <= RUNS_DOUBTED_MAX else edges

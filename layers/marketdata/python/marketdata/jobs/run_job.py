@@ -7,6 +7,7 @@ from datetime import datetime
 from marketdata.clock import Clock
 from marketdata.errors import NotFound
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.order_history import order_history
 from marketdata.jobs.roll_up import roll_up
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.model.times import rfc3339
@@ -18,6 +19,7 @@ Job = Callable[[Store, Clock, datetime], dict[str, object]]
 JOBS: dict[str, Job] = {
     "roll_up": roll_up,
     "gap_scan": gap_scan,
+    "order_history": order_history,
     "backfill": backfill,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
