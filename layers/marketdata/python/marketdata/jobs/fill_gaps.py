@@ -1,6 +1,6 @@
 """The mover: leases gaps of the ledger, newest first, and asks the exchanges for what is missing. Runs every minute.
 
-A long gap is worked on in pieces, so that what is lost meanwhile does not wait for a year of history. A short one is
+Ordered history is worked on in pieces, so that what is lost meanwhile does not wait for a year of it. A short gap is
 filled by trades, where ids prove that nothing is missing; a long one, and what trades do not settle, by the exchange's
 own candles. What was written or confirmed is done, and nothing else: the rest goes back on the ledger with a time to
 try again. A worker that dies loses its lease and nothing more.
@@ -18,10 +18,10 @@ from marketdata.clock import Clock
 from marketdata.compute.coverage import Spans, clip, intersect, subtract
 from marketdata.errors import EXCERPT_CHARACTERS_MAX, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
-from marketdata.jobs.fill_by_candles import CandleFill
+from marketdata.jobs.fill_by_candles import CandleFill, window_length
 from marketdata.jobs.fill_by_trades import fill_by_trades
 from marketdata.jobs.gap_writer import GapWriter
-from marketdata.model.gap import Gap, GapState
+from marketdata.model.gap import HISTORY, Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
@@ -39,7 +39,7 @@ class FillSettings:
 
     trade_span_max: timedelta = timedelta(hours=6)
     piece: timedelta = timedelta(days=1)
-    """So much of a gap is asked for at a time, newest first; then whatever is newest and due comes first again."""
+    """So much of ordered history is asked for at a time, newest first; then whatever else is due comes first again."""
     poll_seconds: float = 0.0
     """How often the ledger is looked at while nothing is due, until the deadline; 0: a run ends then."""
     tries_max: int = 8
@@ -49,6 +49,8 @@ class FillSettings:
     grace: timedelta = timedelta(minutes=1)
     backoff_seconds_first: float = 15.0
     backoff_seconds_max: float = 3_600.0
+    wait: timedelta = timedelta(minutes=15)
+    """Where no trade ids can be asked for, a market's silence is understood when it trades again."""
     away_seconds_max: float = 60.0
     """An exchange that is away is asked again this soon: one request in a run finds out."""
 
@@ -169,8 +171,9 @@ class _Mover:
         writer = GapWriter(self._store, self._instrument(gap), gap.span)
         writer.learn()
         missing = writer.remaining
-        untouched = _but_the_newest(missing, self.settings.piece)
-        ending = self._attempt(writer, self._pasts[exchange], gap.span, subtract(missing, untouched))
+        past = self._pasts[exchange]
+        untouched = self._for_later(missing, past) if gap.cause == HISTORY else ()
+        ending = self._attempt(writer, past, gap.span, subtract(missing, untouched))
         writer.flush()
         self.result.candles += writer.candles
         self.result.minutes_empty += writer.minutes_empty
@@ -194,6 +197,18 @@ class _Mover:
             self._instruments = {instrument.key: instrument for instrument in self._store.instruments()}
         return self._instruments[key]
 
+    def _for_later(self, missing: Spans, past: ExchangePast) -> Spans:
+        """What is older than the newest piece, cut where the fetching by candles cuts too."""
+        left, length = self.settings.piece, window_length(past)
+        for index, span in reversed(list(enumerate(missing))):
+            windows = max(1, -(-left // length))
+            if windows * length < span.end - span.start:
+                return (*missing[:index], Span(span.start, span.end - windows * length))
+            left -= span.end - span.start
+            if left <= timedelta():
+                return missing[:index]
+        return ()
+
     def _attempt(self, writer: GapWriter, past: ExchangePast, span: Span, piece: Spans) -> _Ending:
         """Ask for everything in `piece` that is final."""
         now = self._clock.now()
@@ -213,6 +228,8 @@ class _Mover:
             first = writer.remaining[0].start if writer.remaining else span.end
             due = max(first, final_until) + M1.duration + self.settings.grace
             return _Ending("not final yet", retry_at=due)
+        if writer.waits and intersect(writer.remaining, piece) == writer.waits:
+            return _Ending("nobody has traded since", retry_at=self._clock.now() + self.settings.wait)
         return _Ending("; ".join(writer.notes) or "the exchange did not give it", answered=True)
 
     def _fill(self, writer: GapWriter, past: ExchangePast, part: Span) -> None:
@@ -277,17 +294,6 @@ def fruitless_tries(gap: Gap) -> int:
 
 def _cut(reason: str) -> str:
     return reason[:EXCERPT_CHARACTERS_MAX]
-
-
-def _but_the_newest(spans: Spans, length: timedelta) -> Spans:
-    """The spans without so much time at their end."""
-    left = length
-    for span in reversed(spans):
-        if left < span.end - span.start:
-            newest = Span(span.end - left, spans[-1].end) if left else Span(span.end, spans[-1].end)
-            return subtract(spans, [newest])
-        left -= span.end - span.start
-    return ()
 
 
 def _before(spans: Spans, end: datetime) -> list[Span]:
