@@ -41,8 +41,8 @@ def fill_by_trades(
         trades, before = page.trades, page.trades[0].id
         if page.next_before is None:
             begins = M1.floor(utc(trades[0].time_ns))
-            if span.start < begins:
-                writer.mark_empty([Span(span.start, min(begins, span.end))])
+            if writer.wanted.start < begins:
+                writer.mark_empty([Span(writer.wanted.start, min(begins, span.end))])
             return begins
         if trades[0].time_ns < start_ns:
             break
