@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges import bitfinex_rest, coinbase
+from marketdata.exchanges.bitfinex import BitfinexTrades
 from marketdata.exchanges.bitfinex_rest import BitfinexRest
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
@@ -53,6 +54,8 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         ),
         "bitfinex": Adapter(
             rest_url=bitfinex_rest.REST_URL,
+            feeds={"trades": BitfinexTrades},
+            recording=lambda name: BitfinexTrades(name=name),
             candle_history=BitfinexRest,
             # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
             requests_per_second=0.4,
