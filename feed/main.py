@@ -26,6 +26,7 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
+from marketdata.net.streams import LiveStream, live_stream
 from marketdata.wiring import Settings, live_feed, settings, store_from
 
 from feed.gateway import gateway
@@ -80,8 +81,9 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     """The job, wired to the real store and the exchanges of the settings; `clients` is closed when it is done."""
     clock = SystemClock()
 
-    def open_stream(exchange: str) -> Stream:
-        return Stream(live_feed(known, exchange), clock=clock)
+    def open_stream(exchange: str) -> LiveStream:
+        live = live_feed(known, exchange)
+        return live_stream(live, lambda: Stream(live, clock=clock))
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
         adapter, address = adapter_for(followed.name), known.exchange(followed.name)

@@ -201,6 +201,7 @@ def test_asking_for_symbols_asks_for_their_candles_a_clock_and_then_what_flows()
 def test_a_full_connection_stays_within_the_limits() -> None:
     """1,024 streams a connection, five messages a second; a request is no longer than a few kilobytes."""
     most = BinanceTrades.symbols_per_connection_max
+    assert most is not None
     frames = BinanceTrades().subscribe([f"SYMBOL{number}USDT" for number in range(most)])
     streams = [one for frame in frames for one in json.loads(frame).get("params", [])]
     assert len(set(streams)) == len(streams) == 2 * most + 1 <= 1024

@@ -77,7 +77,7 @@ class BinanceTrades:
     silence_seconds_max = 30.0
     # After 24 hours a connection is cut; some minutes early, so that not all who began together are cut together.
     connection_seconds_max: float | None = 23.75 * 3600
-    symbols_per_connection_max = (STREAMS_A_CONNECTION - 1) // STREAMS_A_SYMBOL
+    symbols_per_connection_max: int | None = (STREAMS_A_CONNECTION - 1) // STREAMS_A_SYMBOL
     send_seconds_between = 0.3
     """Five messages a second are allowed, and pongs count."""
     channel = "trade"

@@ -75,6 +75,11 @@ class LiveTrades(FrameDecoder, Protocol):
     connection_seconds_max: float | None
     """How long the exchange lets a connection live, where it says so: a new one is made in time."""
 
+    send_seconds_between: float
+    """What the exchange wants between two frames of ours; 0 where it does not mind."""
+    symbols_per_connection_max: int | None
+    """How many symbols one connection may carry; None where that is no limit of ours."""
+
     def session(self) -> "LiveTrades":
         """What speaks on one new connection; itself where a frame means the same on every connection."""
         ...

@@ -10,6 +10,7 @@ from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
 from marketdata.exchanges.binance_rest import BinanceRest
+from marketdata.exchanges.bitfinex import BitfinexTrades
 from marketdata.exchanges.bitfinex_rest import BitfinexRest
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import AnyTradeHistory, CandleHistory, FrameDecoder, LiveTrades, Weights
@@ -66,6 +67,8 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         ),
         "bitfinex": Adapter(
             rest_url=bitfinex_rest.REST_URL,
+            feeds={"trades": BitfinexTrades},
+            recording=lambda name: BitfinexTrades(name=name),
             candle_history=BitfinexRest,
             # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
             requests_per_second=0.4,

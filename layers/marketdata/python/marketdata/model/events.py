@@ -53,10 +53,20 @@ class CutAnnounced(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Disconnected(msgspec.Struct, frozen=True):
-    """The connection ended: from here on trades may be missing. A fact of the stream, not a log line."""
+class Paused(msgspec.Struct, frozen=True):
+    """The exchange said that it trades nothing for a while; its connection may be silent until it announces a cut."""
 
     reason: str
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """The connection ended: from here on trades may be missing. A fact of the stream, not a log line.
+
+    `symbols` are those that the connection carried; None means all.
+    """
+
+    reason: str
+    symbols: frozenset[str] | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
@@ -81,4 +91,4 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     taker_buy_volume: Decimal
 
 
-Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Disconnected | Claim
+Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Paused | Disconnected | Claim
