@@ -32,10 +32,14 @@ def binance_simulator(
     *,
     listed_at: datetime,
     main: bool = False,
+    spoilt: frozenset[str] = frozenset(),
     poll_seconds: float = POLL_SECONDS,
     frames_max: int = FRAMES_QUEUED_MAX,
 ) -> web.Application:
-    """The server as an aiohttp application; what is traded from `listed_at` on becomes visible as `clock` passes it."""
+    """The server as an aiohttp application; what is traded from `listed_at` on becomes visible as `clock` passes it.
+
+    `main` is the host that has older single trades, too; `spoilt` names files of the archive that are damaged.
+    """
     faults = faults or Faults()
     market = BinanceMarket(tape, listed_at)
 
@@ -46,7 +50,7 @@ def binance_simulator(
     application = web.Application()
     application.router.add_get("/stream", streams.handler(new_session))
     application.add_routes(BinanceRestServer(market, clock, faults, main=main).routes())
-    application.add_routes(BinanceArchive(market, clock).routes())
+    application.add_routes(BinanceArchive(market, clock, spoilt).routes())
     application.cleanup_ctx.append(streams.pump)
     application.on_shutdown.append(streams.close)
     return application

@@ -25,11 +25,10 @@ _DAY = timedelta(days=1)
 
 
 class BinanceArchive:
-    """The files of one market, made when they are asked for."""
+    """The files of one market, made when they are asked for; `spoilt` ones are not what their checksum says."""
 
-    def __init__(self, market: BinanceMarket, clock: Clock) -> None:
-        self.spoilt: set[str] = set()
-        """Names of files that are not what their checksum says."""
+    def __init__(self, market: BinanceMarket, clock: Clock, spoilt: frozenset[str] = frozenset()) -> None:
+        self._spoilt = spoilt
         self._market = market
         self._clock = clock
 
@@ -47,7 +46,7 @@ class BinanceArchive:
         body = await asyncio.to_thread(self._zipped, request.match_info["symbol"], kind, name)
         if request.match_info["name"].endswith(".CHECKSUM"):
             return web.Response(text=f"{sha256(body).hexdigest()}  {name}\n")
-        return web.Response(body=body[:-1] if name in self.spoilt else body, content_type="application/zip")
+        return web.Response(body=body[:-1] if name in self._spoilt else body, content_type="application/zip")
 
     def _zipped(self, symbol: str, kind: str, name: str) -> bytes:
         start = _ending(name, f"{symbol}-{kind}-")

@@ -6,23 +6,24 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from marketdata.clock import FakeClock
 from marketdata.compute.bars import Bars
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
+from marketdata.exchanges.binance_archive import BinanceArchive
 from marketdata.exchanges.binance_rest import WEIGHT_HEADER, BinanceRest
 from marketdata.exchanges.exchange import AnyTradeHistory, Request, Weights
 from marketdata.exchanges.registry import live_trades
-from marketdata.jobs.exchange_past import ExchangePast
+from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
 from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
 from marketdata.jobs.follow_live import FollowLive
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.model.candle import Candle, Source
-from marketdata.model.gap import GapState
+from marketdata.model.gap import HISTORY, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
@@ -265,3 +266,52 @@ async def test_a_gap_that_the_exchange_does_not_answer_stays_on_the_ledger_with_
         (gap,) = made.store.gaps(states=[GapState.OPEN], limit=10)
     assert result.released == 1
     assert says in gap.reason
+
+
+# The archive ----------------------------------------------------------------------------------------------------------
+
+OPENED = datetime(2024, 12, 30, 12, tzinfo=UTC)
+"""Two whole days follow: the last in milliseconds, and the first in microseconds."""
+ARCHIVED = Span(OPENED, datetime(2025, 1, 2, 0, 30, tzinfo=UTC))
+
+
+def filled_by_archive(url: str, clock: FakeClock, store: MemoryStore, asked: list[str]) -> FillResult:
+    rest = Rest(NAME, url, PacedBudget(5_000, 500, time.monotonic), clock, sleep=time.sleep)
+
+    def get(request: Request) -> bytes:
+        asked.append(request.path)
+        return rest.get(request)
+
+    past = ExchangePast(get, BinanceRest(NAME), BinanceAggregateSearch(NAME), ArchivePast(get, BinanceArchive(NAME)))
+    store.put_instruments([THIN])
+    store.record_gaps(THIN, M1, [ARCHIVED], cause=HISTORY, found_at=clock.now())
+    try:
+        deadline = clock.now() + timedelta(seconds=50)
+        return fill_gaps(store, {NAME: past}, clock, worker="test", deadline=deadline)
+    finally:
+        rest.close()
+
+
+@pytest.mark.parametrize("spoilt", [(), ("ETHBTC-aggTrades-2025-01-01.zip",)])
+async def test_whole_days_of_a_long_gap_come_from_the_archive_and_are_proven(spoilt: tuple[str, ...]) -> None:
+    """A file that is not what its checksum says is left, and its day is filled by the other ways."""
+    clock, asked, store = FakeClock(ARCHIVED.end + timedelta(hours=6)), list[str](), MemoryStore()
+    market = BinanceMarket(TAPE, OPENED)
+    async with Simulator(binance_simulator(TAPE, clock, listed_at=OPENED, spoilt=frozenset(spoilt))) as server:
+        result = await asyncio.to_thread(filled_by_archive, server.url, clock, store, asked)
+    assert (result.filled, result.released) == (1, 0)
+    candles = store.candles(THIN, M1, start=ARCHIVED.start, end=ARCHIVED.end, limit=10_000)
+    bars = Bars(NAME, "ETHBTC", ids_contiguous=True)
+    for trade in market.trades("ETHBTC", ARCHIVED.start, ARCHIVED.end):
+        bars.add(trade)
+    assert [outline(one) for one in candles] == [outline(change.candle) for change in bars.take()]
+    days = [path for path in asked if path.endswith(".zip")]
+    assert [path[-14:-4] for path in days] == ["2025-01-01", "2024-12-31"]
+    spoilt_piece = Span(datetime(2025, 1, 1, tzinfo=UTC), ARCHIVED.end)
+    unproven = [one.open_time for one in candles if one.source is not Source.PROVEN]
+    # Half a day before the first whole one is filled by candles, and so is the piece with a file that is spoilt.
+    assert all(time < datetime(2024, 12, 31, tzinfo=UTC) or (spoilt and time in spoilt_piece) for time in unproven)
+
+
+def outline(candle: Candle) -> tuple[Any, ...]:
+    return figures(candle)[:9]

@@ -31,7 +31,7 @@ from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.backfill import backfill
-from marketdata.jobs.exchange_past import ExchangePast
+from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.run_job import JOBS, Job
@@ -66,6 +66,8 @@ class ExchangeSettings(BaseModel):
     name: str
     rest_url: Url
     feed: str
+    archive_url: Url | None = None
+    """None where it keeps no archive of days."""
     websocket_url: WebSocketUrl | None = None
     """None is the feed's public address."""
 
@@ -176,6 +178,7 @@ class _Shared:
 
 _shared = _Shared()
 
+_FILE_SECONDS_MAX = 60.0
 _TURN_SECONDS_MAX = 5.0
 """A gap whose turn is further off goes back on the ledger, so that a run ends in time."""
 _budgets: dict[tuple[str, str], "Budget"] = {}
@@ -234,14 +237,17 @@ def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[Exchange
         url, adapter = settings.exchange(exchange).rest_url, adapter_for(exchange)
         if exchange.endswith(SIMULATED_SUFFIX) and url == adapter.rest_url:
             return None
-        return _past(exchange, url) if adapter.candle_history or adapter.trade_history else None
+        archive_url = settings.exchange(exchange).archive_url
+        if exchange.endswith(SIMULATED_SUFFIX) and archive_url == adapter.archive_url:
+            archive_url = None
+        return _past(exchange, url, archive_url) if adapter.candle_history or adapter.trade_history else None
 
     return open_past
 
 
 @contextmanager
-def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
-    from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
+def _past(exchange: str, url: str, archive_url: str | None) -> "Iterator[ExchangePast]":
+    from marketdata.net.rest import FILE_BYTES_MAX, Rest  # noqa: PLC0415 - httpx is half of a cold start
 
     adapter = adapter_for(exchange)
     trade_history = adapter.trades_at(url) if adapter.ids_contiguous else None
@@ -254,14 +260,26 @@ def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
         wait_seconds_max=_TURN_SECONDS_MAX,
         weights=adapter.weights,
     )
+    files = Rest(
+        exchange,
+        archive_url or url,
+        _budget(exchange, archive_url or url),
+        SystemClock(),
+        sleep=time.sleep,
+        wait_seconds_max=_TURN_SECONDS_MAX,
+        timeout_seconds=_FILE_SECONDS_MAX,
+        answer_bytes_max=FILE_BYTES_MAX,
+    )
     try:
         yield ExchangePast(
             rest.get,
             adapter.candle_history(exchange) if adapter.candle_history else None,
             trade_history(exchange) if trade_history else None,
+            ArchivePast(files.get, adapter.archive(exchange)) if adapter.archive and archive_url else None,
         )
     finally:
         rest.close()
+        files.close()
 
 
 def _budget(exchange: str, url: str) -> "Budget":
@@ -305,6 +323,7 @@ def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:
             "name": name,
             "rest_url": given.get(f"{name.upper()}_REST_URL", adapter.rest_url),
             "feed": given.get(f"{name.upper()}_FEED", adapter.default_feed),
+            "archive_url": given.get(f"{name.upper()}_ARCHIVE_URL", adapter.archive_url),
             "websocket_url": given.get(f"{name.upper()}_WEBSOCKET_URL"),
         }
         for name, adapter in ADAPTERS.items()

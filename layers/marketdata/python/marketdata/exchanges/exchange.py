@@ -4,7 +4,7 @@ Nothing here performs input or output: frames and bodies come in, events, reques
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -150,3 +150,30 @@ def trade_steps(history: AnyTradeHistory, symbol: str, before: int | None, limit
     if isinstance(history, TradeSearch):
         return (yield from history.find_trades(symbol, before, limit))
     return history.parse_trades((yield history.trades_request(symbol, before, limit)), symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveDay:
+    """One day's file of an archive, and the request for its checksum."""
+
+    span: Span
+    request: Request
+    checksum: Request
+
+
+class TradeArchive(Protocol):
+    """Trades of whole days, in files."""
+
+    name: str
+
+    def trade_days(self, symbol: str, span: Span) -> list[ArchiveDay]:
+        """The whole days in `span`, oldest first."""
+        ...
+
+    def verify(self, body: bytes, checksum: bytes) -> None:
+        """Raises: RemoteMalformed when the file is not the one that the checksum is of."""
+        ...
+
+    def parse_trades(self, body: bytes, symbol: str) -> Iterator[Trade]:
+        """The trades of one file, in its order. Raises: RemoteMalformed, at any of them."""
+        ...

@@ -9,11 +9,19 @@ from marketdata.errors import RequestInvalid
 from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
+from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
 from marketdata.exchanges.binance_rest import BinanceRest
 from marketdata.exchanges.bitfinex import BitfinexTrades
 from marketdata.exchanges.bitfinex_rest import BitfinexRest
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
-from marketdata.exchanges.exchange import AnyTradeHistory, CandleHistory, FrameDecoder, LiveTrades, Weights
+from marketdata.exchanges.exchange import (
+    AnyTradeHistory,
+    CandleHistory,
+    FrameDecoder,
+    LiveTrades,
+    TradeArchive,
+    Weights,
+)
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -42,6 +50,9 @@ class Adapter:
     requests_burst: int = 1
     """REST limits, of weights where it weighs requests; well below the exchange's own: others may share our address."""
     weights: Weights | None = None
+    archive: Callable[[str], TradeArchive] | None = None
+    archive_url: str | None = None
+    """Where whole days of trades are, in files."""
 
     def trades_at(self, rest_url: str, feed: str = "") -> Callable[[str], AnyTradeHistory] | None:
         """What is asked for trades by id at that address; with `feed`, for those that it lost."""
@@ -86,6 +97,8 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             # Weights of 6,000 a minute.
             requests_per_second=50.0,
             requests_burst=200,
+            archive=BinanceArchive,
+            archive_url=ARCHIVE_URL,
             weights=Weights(binance_rest.WEIGHT_HEADER, binance_rest.WEIGHT_A_MINUTE),
         ),
     }

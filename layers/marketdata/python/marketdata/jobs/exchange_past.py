@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.exchange import AnyTradeHistory, CandleHistory, Request, TradePage, trade_steps
+from marketdata.exchanges.exchange import (
+    AnyTradeHistory,
+    CandleHistory,
+    Request,
+    TradeArchive,
+    TradePage,
+    trade_steps,
+)
 
 PAGE_TRADES = 1_000
 MARKS_MAX = 1_000
@@ -21,6 +28,15 @@ class ExchangePast:
     get: Callable[[Request], bytes]
     candles: CandleHistory | None = None
     trades: AnyTradeHistory | None = None
+    archive: "ArchivePast | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePast:
+    """One exchange's archive of whole days of trades, at an address of its own."""
+
+    get: Callable[[Request], bytes]
+    archive: TradeArchive
 
 
 @dataclass(frozen=True, slots=True)

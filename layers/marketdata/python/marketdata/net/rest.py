@@ -12,6 +12,8 @@ from marketdata.errors import RemoteBlocked, RemoteMalformed, RemoteThrottled, R
 from marketdata.exchanges.exchange import Request, Weights
 
 ANSWER_BYTES_MAX = 32 * 2**20
+FILE_BYTES_MAX = 256 * 2**20
+"""A day of an archive."""
 RETRY_SECONDS_DEFAULT = 5.0
 RETRY_SECONDS_MAX = 3 * 86_400.0
 """Binance's longest ban."""
@@ -76,6 +78,7 @@ class Rest:
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
         weights: Weights | None = None,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
@@ -83,6 +86,7 @@ class Rest:
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
         self._weights = weights
+        self._answer_bytes_max = answer_bytes_max
         self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
 
     def close(self) -> None:
@@ -124,7 +128,7 @@ class Rest:
             raise RemoteBlocked(self._exchange, f"{reason} ({setting}) or region")
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
-        if status != 200 or len(answer.content) > ANSWER_BYTES_MAX:
+        if status != 200 or len(answer.content) > self._answer_bytes_max:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content
 
