@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
+from random import Random
 
 from marketdata.clock import Clock
 from marketdata.jobs.exchange_past import ExchangePast
@@ -21,9 +22,12 @@ def backfill(
     *,
     open_past: OpenPast = lambda _: None,
     settings: FillSettings | None = None,
+    random_source: Random | None = None,
 ) -> dict[str, object]:
     """Fill what is due until `deadline`; the result counts what was done. Raises: StoreError."""
-    return run_backfill(store, clock, deadline, open_past=open_past, settings=settings).document()
+    return run_backfill(
+        store, clock, deadline, open_past=open_past, settings=settings, random_source=random_source
+    ).document()
 
 
 def run_backfill(
@@ -33,6 +37,7 @@ def run_backfill(
     *,
     open_past: OpenPast,
     settings: FillSettings | None = None,
+    random_source: Random | None = None,
     on_gap: Callable[[FillResult], object] | None = None,
 ) -> FillResult:
     """The same for a caller that wants the counts themselves, and as they grow."""
@@ -44,4 +49,13 @@ def run_backfill(
                 pasts[name] = opened.enter_context(past)
         # No two runs are the same worker: a lease is told by it.
         worker = f"backfill-{secrets.token_hex(6)}"
-        return fill_gaps(store, pasts, clock, worker=worker, deadline=deadline, settings=settings, on_gap=on_gap)
+        return fill_gaps(
+            store,
+            pasts,
+            clock,
+            worker=worker,
+            deadline=deadline,
+            settings=settings,
+            random_source=random_source,
+            on_gap=on_gap,
+        )
