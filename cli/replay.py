@@ -9,7 +9,7 @@ from typing import Annotated, TextIO
 
 import msgspec
 import typer
-from marketdata.exchanges.registry import adapter_for
+from marketdata.exchanges.registry import recording
 from marketdata.jobs.replay import CapturedFrame, Replayed, read_capture, replay
 from marketdata.model.candle import Candle
 from marketdata.model.timeframe import timeframe_named
@@ -51,7 +51,7 @@ def replay_files(
 ) -> None:
     """Feed recorded frames through the production adapter and bars, and print the candles. Needs no store."""
     frame = timeframe_named(timeframe)
-    decoder = adapter_for(exchange).recording(exchange)
+    decoder = recording(exchange)
     with Ticker("replaying") as ticker:
         replayed = replay(_watched(files, ticker), decoder, frame)
     rows = [row(candle) for candle in replayed.candles]

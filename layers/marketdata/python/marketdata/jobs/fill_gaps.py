@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from marketdata.clock import Clock
+from marketdata.compute.calendar import closed, trading
 from marketdata.compute.coverage import Spans, clip
 from marketdata.errors import EXCERPT_CHARACTERS_MAX, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
@@ -43,6 +44,8 @@ class FillSettings:
     grace: timedelta = timedelta(minutes=1)
     backoff_seconds_first: float = 15.0
     backoff_seconds_max: float = 3_600.0
+    wait: timedelta = timedelta(minutes=15)
+    """Where no trade ids can be asked for, a market's silence is understood when it trades again."""
     away_seconds_max: float = 60.0
     """An exchange that is away is asked again this soon: one request in a run finds out."""
 
@@ -54,6 +57,7 @@ class FillResult:
     claimed: int = 0
     filled: int = 0
     no_trades: int = 0
+    market_closed: int = 0
     unrecoverable: int = 0
     released: int = 0
     lost: int = 0
@@ -146,7 +150,11 @@ class _Mover:
             return False
         (gap,) = claimed
         self.result.claimed += 1
-        writer = GapWriter(self._store, self._instrument(gap), gap.span)
+        instrument = self._instrument(gap)
+        if sessions := closed(instrument.calendar, gap.span):
+            self._split(gap, instrument, sessions)
+            return True
+        writer = GapWriter(self._store, instrument, gap.span)
         writer.learn()
         ending = self._attempt(writer, self._pasts[exchange], gap.span)
         writer.flush()
@@ -156,6 +164,16 @@ class _Mover:
         if ending.stopped:
             getattr(self.result, ending.stopped).append(exchange)
         return not ending.stopped
+
+    def _split(self, gap: Gap, instrument: Instrument, sessions: Spans) -> None:
+        """Leave only the time in which the market traded, to be leased session by session; no exchange is asked."""
+        now = self._clock.now()
+        self._store.mark_closed(instrument, sessions, now=now)
+        open_time = trading(instrument.calendar, gap.span)
+        if not open_time:
+            self._count("market_closed")
+        else:
+            self._release(gap, now, gap.reason, open_time)
 
     def _instrument(self, gap: Gap) -> Instrument:
         key = (gap.exchange, gap.symbol)
@@ -181,6 +199,8 @@ class _Mover:
             first = writer.remaining[0].start if writer.remaining else span.end
             due = max(first, final_until) + M1.duration + self._settings.grace
             return _Ending("not final yet", retry_at=due)
+        if writer.waits and writer.remaining == writer.waits:
+            return _Ending("nobody has traded since", retry_at=self._clock.now() + self._settings.wait)
         return _Ending("; ".join(writer.notes) or "the exchange did not give it", answered=True)
 
     def _fill(self, writer: GapWriter, past: ExchangePast, part: Span) -> None:

@@ -18,7 +18,7 @@ from marketdata.compute.bars import Bars
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import FrameDecoder
 from marketdata.model.candle import Candle
-from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed
+from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed, Subscribed
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 
@@ -81,6 +81,7 @@ class _Player:
         self._decoder = decoder
         self._timeframe = timeframe
         self._bars: dict[str, Bars] = {}
+        self._flowing: set[str] = set()
         self._replayed = Replayed()
 
     def play(self, captured: CapturedFrame) -> None:
@@ -100,6 +101,8 @@ class _Player:
                 self._quarantine(event.reason, event.excerpt)
             elif isinstance(event, Ignored):
                 self._replayed.ignored[event.kind] += 1
+            elif isinstance(event, Subscribed):
+                self._acknowledge(event.symbols)
             elif isinstance(event, Disconnected):
                 self._disconnect()
         if self._replayed.frames % _FOLD_EVERY == 0:
@@ -110,7 +113,7 @@ class _Player:
         for symbol in sorted(self._bars):
             bars = self._bars[symbol]
             self._replayed.candles.extend(change.candle for change in bars.take())
-            self._replayed.duplicates += bars.duplicates
+            self._replayed.duplicates += bars.counts.duplicates
         return self._replayed
 
     def _bars_of(self, symbol: str) -> Bars:
@@ -119,6 +122,8 @@ class _Player:
             bars = self._bars[symbol] = Bars(
                 self._decoder.name, symbol, self._timeframe, ids_contiguous=self._decoder.ids_contiguous
             )
+            if symbol in self._flowing:
+                bars.acknowledged()
         return bars
 
     def _beat(self, heartbeat: Heartbeat) -> None:
@@ -127,7 +132,13 @@ class _Player:
             if symbol in self._bars:
                 self._bars[symbol].heartbeat(heartbeat)
 
+    def _acknowledge(self, symbols: Iterable[str]) -> None:
+        self._flowing.update(symbols)
+        for symbol in self._flowing.intersection(self._bars):
+            self._bars[symbol].acknowledged()
+
     def _disconnect(self) -> None:
+        self._flowing.clear()
         for bars in self._bars.values():
             bars.disconnected()
 
