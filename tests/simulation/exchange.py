@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 from random import Random
 
+import msgspec
 from marketdata.model.times import nanoseconds
 
 from local.exchanges.coinbase_feed import FeedSession
@@ -186,11 +187,19 @@ class Wire:
         return self._line.luck.uniform(*FLIGHT_SECONDS)
 
 
+class _Match(msgspec.Struct):
+    product_id: str
+    trade_id: int
+
+
+_read_match = msgspec.json.Decoder(_Match).decode
+
+
 def _trades_of(frame: str) -> list[tuple[str, int]]:
     if '"match"' not in frame[:20] and '"last_match"' not in frame[:20]:
         return []
     try:
-        match = json.loads(frame)
-        return [(match["product_id"], int(match["trade_id"]))]
-    except (ValueError, KeyError, TypeError):
+        match = _read_match(frame)
+    except (msgspec.DecodeError, ValueError):
         return []
+    return [(match.product_id, match.trade_id)]

@@ -73,11 +73,9 @@ class Process:
         if self._standing:
             self._held.append(handle)
             return
-        asyncio._set_running_loop(self._loop)
-        try:
-            handle._run()
-        finally:
-            asyncio._set_running_loop(None)
+        # Until another process runs: nothing else in this thread asks which loop is running.
+        self._time.switch_to(self._loop)
+        handle._run()
 
     def sleep(self, seconds: float) -> None:
         """What synchronous code of this process takes for time.sleep."""

@@ -31,7 +31,7 @@ from tests.simulation.world import World
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 """A Monday, where every timeframe begins."""
-DRAIN_SECONDS_LEAST = 1200.0
+DRAIN_SECONDS_LEAST = 900.0
 DRAIN_SECONDS_MOST = 7200.0
 STEP_SECONDS = 300.0
 GOODBYE_SECONDS = 60.0

@@ -31,6 +31,7 @@ class VirtualTime:
         self._ready: deque[tuple[Process, asyncio.Handle]] = deque()
         self._timers: list[tuple[float, int, Process, asyncio.TimerHandle]] = []
         self._count = 0
+        self._running: asyncio.AbstractEventLoop | None = None
         self._main = getcurrent()
         self._processes: weakref.WeakSet[Process] = weakref.WeakSet()
 
@@ -68,11 +69,18 @@ class VirtualTime:
             self._ready.append((process, handle))
         self.seconds = max(self.seconds, seconds)
 
+    def switch_to(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """What runs from here on runs on `loop`."""
+        if loop is not self._running:
+            self._running = loop
+            asyncio._set_running_loop(loop)
+
     def _run_ready(self) -> None:
         while self._ready:
             process, handle = self._ready.popleft()
             if not handle.cancelled():
                 process.run(handle)
+        self.switch_to(None)
 
     def sleep(self, process: "Process", seconds: float) -> None:
         """Let a synchronous call of `process` wait; only what `asyncio.to_thread` runs may."""
