@@ -5,9 +5,10 @@ concurrency is not run beside itself, except when a schedule is made to fire twi
 """
 
 import asyncio
+import importlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -15,14 +16,12 @@ from marketdata.errors import StoreError
 from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
+from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.roll_up import roll_up
 from marketdata.jobs.run_job import Job, run_job
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.net.rest import PacedBudget, Rest
 
-from functions.backfill import handler as backfill_handler
-from functions.gap_scan import handler as gap_scan_handler
-from functions.roll_up import handler as roll_up_handler
 from infra.catalog import SCHEDULES, Schedule, function_named
 from tests.simulation.process import Process
 from tests.simulation.rest import URL, Transport
@@ -31,7 +30,9 @@ from tests.simulation.virtual_time import MachineClock
 from tests.simulation.world import World
 
 MACHINE = "lambda"
-_MARGINS = {"roll_up": roll_up_handler.MARGIN, "gap_scan": gap_scan_handler.MARGIN, "backfill": backfill_handler.MARGIN}
+HISTORY = timedelta(hours=3)
+"""What is ordered at the first start."""
+_REPAIRS = frozenset({"backfill", "reconcile"})
 _TURN_SECONDS_MAX = 5.0
 
 
@@ -56,7 +57,7 @@ class Lambdas:
         """Begin with the next whole minute."""
         scheduler = Process(self._world.time, "scheduler")
         for schedule in SCHEDULES:
-            if self._repairing or schedule.job != "backfill":
+            if self._repairing or schedule.job not in _REPAIRS:
                 scheduler.start(self._fire(schedule))
 
     def kill_one(self) -> None:
@@ -66,9 +67,9 @@ class Lambdas:
             process.kill()
 
     async def _fire(self, schedule: Schedule) -> None:
-        seconds = schedule.every_minutes * 60
+        seconds, after = schedule.every_minutes * 60, schedule.after_minutes * 60
         while True:
-            await asyncio.sleep(seconds - self._world.time.seconds % seconds)
+            await asyncio.sleep(seconds - (self._world.time.seconds - after) % seconds)
             for _ in range(2 if self.twice else 1):
                 if self.twice or schedule.job not in self.running:
                     self._run(schedule)
@@ -77,7 +78,7 @@ class Lambdas:
         self._runs += 1
         process = Process(self._world.time, f"{schedule.job}.{self._runs}")
         self.running[schedule.job] = process
-        task = process.start(asyncio.to_thread(self._work, process, schedule))
+        task = process.start(asyncio.to_thread(self._work, process, schedule, self._world.time.now()))
         task.add_done_callback(lambda done: self._end(schedule, process, done))
         self._world.exchange.process.call_later(
             function_named(schedule.function).timeout_seconds, self._time_out, process
@@ -88,12 +89,21 @@ class Lambdas:
             self._world.record.note("job is cut off", process.name)
             process.kill()
 
-    def _work(self, process: Process, schedule: Schedule) -> None:
+    def _work(self, process: Process, schedule: Schedule, scheduled: datetime) -> None:
         world = self._world
         store = through(world.store, process, world.weather, world.record, luck=self._luck)
-        timeout = timedelta(seconds=function_named(schedule.function).timeout_seconds)
-        deadline = self.clock.now() + timeout - _MARGINS[schedule.job]
-        run_job(schedule.job, store, self.clock, deadline, trigger="schedule", jobs=self._jobs(process))
+        function = function_named(schedule.function)
+        margin = importlib.import_module(function.module).MARGIN
+        deadline = self.clock.now() + timedelta(seconds=function.timeout_seconds) - margin
+        run_job(
+            schedule.job,
+            store,
+            self.clock,
+            deadline,
+            trigger="schedule",
+            jobs=self._jobs(process),
+            scheduled_time=scheduled,
+        )
 
     def _end(self, schedule: Schedule, process: Process, done: "asyncio.Task[None]") -> None:
         if self.running.get(schedule.job) is process:
@@ -106,10 +116,12 @@ class Lambdas:
         process.alive = False
 
     def _jobs(self, process: Process) -> dict[str, Job]:
+        open_past = partial(self._open_past, process)
         return {
             "roll_up": roll_up,
             "gap_scan": partial(gap_scan, history=timedelta(days=7)),
-            "backfill": partial(backfill, open_past=partial(self._open_past, process), random_source=self._luck),
+            "backfill": partial(backfill, open_past=open_past, history=HISTORY, random_source=self._luck),
+            "reconcile": partial(reconcile, open_past=open_past),
         }
 
     def _open_past(self, process: Process, exchange: str) -> AbstractContextManager[ExchangePast]:

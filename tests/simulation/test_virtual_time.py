@@ -30,7 +30,8 @@ def test_sleeping_costs_virtual_time_alone(time: VirtualTime) -> None:
 
 
 def test_synchronous_calls_sleep_side_by_side(time: VirtualTime) -> None:
-    process, told = Process(time, "caller"), []
+    process = Process(time, "caller")
+    told: list[float] = []
 
     def call(seconds: float) -> float:
         process.sleep(seconds)

@@ -26,6 +26,9 @@ _WRITES = frozenset(
         "close_covered_gaps",
         "roll_up",
         "put_feed_status",
+        "mark_closed",
+        "start_run",
+        "end_run",
     }
 )
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 
+UNWIND_SECONDS = 1_000.0
+"""Longer than anything sleeps without asking whether it is still alive."""
+
+
 class Killed(Exception):
     """The process that did this is dead: nothing that it does any more may have an effect."""
 
@@ -47,7 +51,7 @@ class VirtualTime:
         """Kill every process, and let what is left of them unwind."""
         for process in sorted(self._processes, key=lambda one: one.name):
             process.kill()
-        self._run_ready()
+        self.run_until(self.seconds + UNWIND_SECONDS)
 
     def soon(self, process: "Process", handle: asyncio.Handle) -> None:
         """Run `handle` in `process` at this instant, after what already waits."""
