@@ -24,13 +24,16 @@ from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
-from marketdata.net.rest import PacedBudget, Rest
+from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
-from marketdata.wiring import Settings, live_feed, settings, store_from
+from marketdata.wiring import Settings, close_shared_store, live_feed, settings, shared_budget, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
 from feed.metrics import write_metrics
+
+MEND_TURN_SECONDS_MAX = 30.0
+"""A request to mend with waits so long for its turn; then mending looks again."""
 
 STATES_BY_NEED = ("live", "stale", "connecting", "down", "stopped")
 """The feed is as well as the best of its exchanges: restarting it for one that is down would hurt the others."""
@@ -72,6 +75,7 @@ async def run(known: Settings) -> int:
         metering.cancel()
         await runner.cleanup()
         clients.close()
+        close_shared_store()
     observe.logger.info("stopped, everything saved")
     return 0
 
@@ -87,8 +91,14 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         adapter = adapter_for(followed.name)
         if adapter.trade_history is None or not adapter.ids_contiguous:
             return None
-        budget = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        rest = Rest(followed.name, known.exchange(followed.name).rest_url, budget, clock, sleep=time.sleep)
+        rest = Rest(
+            followed.name,
+            known.exchange(followed.name).rest_url,
+            shared_budget(known, followed.name, MEND_TURN_SECONDS_MAX),
+            clock,
+            sleep=time.sleep,
+            wait_seconds_max=MEND_TURN_SECONDS_MAX,
+        )
         clients.callback(rest.close)
 
         async def fetch(request: Request) -> bytes:

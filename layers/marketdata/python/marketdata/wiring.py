@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
@@ -37,6 +37,7 @@ from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 
 if TYPE_CHECKING:
+    from marketdata.jobs.shared_budget import SharedBudget
     from marketdata.net.rest import Budget
     from marketdata.store.supabase import SupabaseStore
 
@@ -147,12 +148,14 @@ def store_from(settings: Settings) -> "SupabaseStore":
 
 
 class _Shared:
-    """The store that all functions of this process share: one set of connections, kept from event to event."""
+    """What all functions of this process share, from event to event: the store's connections, and the budgets."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._settings: Settings | None = None
         self._store: SupabaseStore | None = None
+        self._budget_store: SupabaseStore | None = None
+        self._budgets: dict[tuple[str, float], SharedBudget] = {}
 
     def store(self, settings: Settings) -> "SupabaseStore":
         with self._lock:
@@ -161,22 +164,50 @@ class _Shared:
                 self._settings, self._store = settings, store_from(settings)
             return self._store
 
+    def budget(self, settings: Settings, exchange: str, patience_seconds: float) -> "SharedBudget":
+        from marketdata.jobs.shared_budget import SharedBudget  # noqa: PLC0415 - brings httpx along
+        from marketdata.store.supabase import SupabaseStore  # noqa: PLC0415
+
+        adapter = adapter_for(exchange)
+        with self._lock:
+            self.store(settings)
+            if self._budget_store is None:
+                self._budget_store = SupabaseStore(
+                    settings.supabase_url,
+                    settings.supabase_key.get_secret_value(),
+                    timeout_seconds=_TURN_ANSWER_SECONDS_MAX,
+                    attempts_max=1,
+                )
+            if (exchange, patience_seconds) not in self._budgets:
+                self._budgets[exchange, patience_seconds] = SharedBudget(
+                    exchange,
+                    self._budget_store,
+                    per_second=adapter.requests_per_second,
+                    burst=adapter.requests_burst,
+                    patience_seconds=patience_seconds,
+                    monotonic=time.monotonic,
+                    sleep=time.sleep,
+                )
+            return self._budgets[exchange, patience_seconds]
+
     def close(self) -> None:
         with self._lock:
             self._close()
 
     def _close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        for store in (self._store, self._budget_store):
+            if store is not None:
+                store.close()
+        self._store = self._budget_store = None
+        self._budgets.clear()
 
 
 _shared = _Shared()
 
 _TURN_SECONDS_MAX = 5.0
 """A gap whose turn is further off goes back on the ledger, so that a run ends in time."""
-_budgets: dict[tuple[str, str], "Budget"] = {}
-_budgets_lock = Lock()
+_TURN_ANSWER_SECONDS_MAX = 2.0
+"""The store is asked once for a turn, and not for long: a worker has a share of its own while it does not answer."""
 
 
 def shared_store(settings: Settings) -> "SupabaseStore":
@@ -222,18 +253,23 @@ def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[Exchange
         url, adapter = settings.exchange(exchange).rest_url, adapter_for(exchange)
         if exchange.endswith(SIMULATED_SUFFIX) and url == adapter.rest_url:
             return None
-        return _past(exchange, url) if adapter.candle_history or adapter.trade_history else None
+        return _past(settings, exchange) if adapter.candle_history or adapter.trade_history else None
 
     return open_past
 
 
 @contextmanager
-def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
+def _past(settings: Settings, exchange: str) -> "Iterator[ExchangePast]":
     from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
 
     adapter = adapter_for(exchange)
     rest = Rest(
-        exchange, url, _budget(exchange, url), SystemClock(), sleep=time.sleep, wait_seconds_max=_TURN_SECONDS_MAX
+        exchange,
+        settings.exchange(exchange).rest_url,
+        shared_budget(settings, exchange),
+        SystemClock(),
+        sleep=time.sleep,
+        wait_seconds_max=_TURN_SECONDS_MAX,
     )
     try:
         yield ExchangePast(
@@ -245,15 +281,9 @@ def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
         rest.close()
 
 
-def _budget(exchange: str, url: str) -> "Budget":
-    """One exchange's patience, shared by all that this process asks of it, from event to event."""
-    from marketdata.net.rest import PacedBudget  # noqa: PLC0415
-
-    adapter = adapter_for(exchange)
-    with _budgets_lock:
-        if (exchange, url) not in _budgets:
-            _budgets[exchange, url] = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        return _budgets[exchange, url]
+def shared_budget(settings: Settings, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX) -> "Budget":
+    """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own."""
+    return _shared.budget(settings, exchange, patience_seconds)
 
 
 def live_feed(settings: Settings, exchange: str) -> LiveTrades:
