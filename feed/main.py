@@ -26,7 +26,7 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
-from marketdata.wiring import Settings, close_shared_store, live_feed, settings, shared_budget, store_from
+from marketdata.wiring import Settings, live_feed, settings, shared_budget, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
@@ -75,14 +75,13 @@ async def run(known: Settings) -> int:
         metering.cancel()
         await runner.cleanup()
         clients.close()
-        close_shared_store()
     observe.logger.info("stopped, everything saved")
     return 0
 
 
 def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     """The job, wired to the real store and the exchanges of the settings; `clients` is closed when it is done."""
-    clock = SystemClock()
+    clock, store = SystemClock(), store_from(known)
 
     def open_stream(exchange: str) -> Stream:
         return Stream(live_feed(known, exchange), clock=clock)
@@ -94,7 +93,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         rest = Rest(
             followed.name,
             known.exchange(followed.name).rest_url,
-            shared_budget(known, followed.name, MEND_TURN_SECONDS_MAX),
+            shared_budget(store, followed.name, MEND_TURN_SECONDS_MAX),
             clock,
             sleep=time.sleep,
             wait_seconds_max=MEND_TURN_SECONDS_MAX,
@@ -107,7 +106,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         return Mender(followed, adapter.trade_history(followed.name), fetch)
 
     return FollowLive(
-        store=store_from(known),
+        store=store,
         open_stream=open_stream,
         open_mender=open_mender,
         publish=hub.publish,

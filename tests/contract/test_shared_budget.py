@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,8 @@ from marketdata.errors import RemoteThrottled
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import adapter_for
 from marketdata.net.rest import Rest
-from marketdata.wiring import Settings, close_shared_store, settings_from, shared_budget, shared_store
+from marketdata.store.supabase import SupabaseStore
+from marketdata.wiring import shared_budget
 
 from tests.conftest import RunningSupabase
 from tests.unit.net.test_rest import exchange
@@ -24,9 +26,9 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RemoteThrottled
 from marketdata.exchanges.exchange import Request
 from marketdata.net.rest import Rest
-from marketdata.wiring import settings, shared_budget
+from marketdata.wiring import settings, shared_budget, store_from
 
-rest = Rest("coinbase", sys.argv[1], shared_budget(settings(), "coinbase"), SystemClock(), sleep=time.sleep)
+rest = Rest("coinbase", sys.argv[1], shared_budget(store_from(settings()), "coinbase"), SystemClock(), sleep=time.sleep)
 try:
     for _ in range(int(sys.argv[2])):
         rest.get(Request("/x"))
@@ -36,10 +38,11 @@ except RemoteThrottled as throttled:
 
 
 @pytest.fixture
-def known(empty_supabase: RunningSupabase) -> Settings:
-    """The settings of every process here."""
-    close_shared_store()
-    return settings_from(environment(empty_supabase))
+def store(empty_supabase: RunningSupabase) -> Iterator[SupabaseStore]:
+    """The store of this process."""
+    opened = SupabaseStore(empty_supabase.url, empty_supabase.service_key)
+    yield opened
+    opened.close()
 
 
 def environment(supabase: RunningSupabase) -> dict[str, str]:
@@ -53,31 +56,30 @@ def other_process(supabase: RunningSupabase, url: str, requests: int) -> "subpro
     return subprocess.Popen(command, env=path | environment(supabase), stdout=subprocess.PIPE, text=True)
 
 
-def here(known: Settings, url: str) -> Rest:
+def here(store: SupabaseStore, url: str) -> Rest:
     """A worker of this process."""
-    return Rest("coinbase", url, shared_budget(known, "coinbase"), SystemClock(), sleep=time.sleep, wait_seconds_max=5)
+    return Rest("coinbase", url, shared_budget(store, "coinbase"), SystemClock(), sleep=time.sleep, wait_seconds_max=5)
 
 
 def test_an_exchange_that_asks_one_process_for_patience_gets_it_from_all(
-    empty_supabase: RunningSupabase, known: Settings
+    empty_supabase: RunningSupabase, store: SupabaseStore
 ) -> None:
     with exchange(429, Retry_After="60") as (strict, asked):
         said, _ = other_process(empty_supabase, strict, 5).communicate(timeout=60)
     assert (said.split(), len(asked)) == (["throttled", "HTTP", "429"], 1)
     with exchange(200) as (url, asked):
-        rest = here(known, url)
+        rest = here(store, url)
         with pytest.raises(RemoteThrottled) as throttled:
             rest.get(Request("/x"))
         rest.close()
         again, _ = other_process(empty_supabase, url, 1).communicate(timeout=60)
     assert timedelta(seconds=30) < throttled.value.retry_at - datetime.now(UTC) < timedelta(seconds=61)
     assert (again.split()[0], asked) == ("throttled", [])
-    (limit,) = shared_store(known).limited_exchanges()
+    (limit,) = store.limited_exchanges()
     assert (limit.exchange, limit.reason) == ("coinbase", "HTTP 429")
-    close_shared_store()
 
 
-def test_two_processes_keep_one_pace_together(empty_supabase: RunningSupabase, known: Settings) -> None:
+def test_two_processes_keep_one_pace_together(empty_supabase: RunningSupabase) -> None:
     adapter, each = adapter_for("coinbase"), 13
     with exchange(200) as (url, asked):
         began = time.monotonic()

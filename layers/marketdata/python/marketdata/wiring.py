@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
-from threading import RLock
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
@@ -33,12 +33,13 @@ from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_fo
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
+from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
+from marketdata.store.store import Store
 
 if TYPE_CHECKING:
-    from marketdata.jobs.shared_budget import SharedBudget
     from marketdata.net.rest import Budget
     from marketdata.store.supabase import SupabaseStore
 
@@ -114,6 +115,10 @@ class Settings(BaseModel):
     """So many answers in a row that brought nothing, and a gap is unrecoverable."""
     backfill_poll_seconds: float = Field(default=2.0, ge=0, le=60, validation_alias="BACKFILL_POLL_SECONDS")
     """How often the scheduled backfill looks for new gaps until its time is over; 0: it ends when nothing is due."""
+    keep_gaps_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_GAPS_DAYS")
+    """How long resolved gaps stay on the ledger; those of wanted history always do."""
+    keep_jobs_days: int = Field(default=30, ge=1, le=7_300, validation_alias="KEEP_JOBS_DAYS")
+    keep_alerts_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_ALERTS_DAYS")
     feed_host: str = Field(default="127.0.0.1", validation_alias="FEED_HOST")
     feed_port: int = Field(default=8080, ge=0, le=65_535, validation_alias="FEED_PORT")
 
@@ -151,14 +156,12 @@ def store_from(settings: Settings) -> "SupabaseStore":
 
 
 class _Shared:
-    """What all functions of this process share, from event to event: the store's connections, and the budgets."""
+    """The store that all functions of this process share: one set of connections, kept from event to event."""
 
     def __init__(self) -> None:
-        self._lock = RLock()
+        self._lock = Lock()
         self._settings: Settings | None = None
         self._store: SupabaseStore | None = None
-        self._budget_store: SupabaseStore | None = None
-        self._budgets: dict[tuple[str, float], SharedBudget] = {}
 
     def store(self, settings: Settings) -> "SupabaseStore":
         with self._lock:
@@ -167,50 +170,20 @@ class _Shared:
                 self._settings, self._store = settings, store_from(settings)
             return self._store
 
-    def budget(self, settings: Settings, exchange: str, patience_seconds: float) -> "SharedBudget":
-        from marketdata.jobs.shared_budget import SharedBudget  # noqa: PLC0415 - brings httpx along
-        from marketdata.store.supabase import SupabaseStore  # noqa: PLC0415
-
-        adapter = adapter_for(exchange)
-        with self._lock:
-            self.store(settings)
-            if self._budget_store is None:
-                self._budget_store = SupabaseStore(
-                    settings.supabase_url,
-                    settings.supabase_key.get_secret_value(),
-                    timeout_seconds=_TURN_ANSWER_SECONDS_MAX,
-                    attempts_max=1,
-                )
-            if (exchange, patience_seconds) not in self._budgets:
-                self._budgets[exchange, patience_seconds] = SharedBudget(
-                    exchange,
-                    self._budget_store,
-                    per_second=adapter.requests_per_second,
-                    burst=adapter.requests_burst,
-                    patience_seconds=patience_seconds,
-                    monotonic=time.monotonic,
-                    sleep=time.sleep,
-                )
-            return self._budgets[exchange, patience_seconds]
-
     def close(self) -> None:
         with self._lock:
             self._close()
 
     def _close(self) -> None:
-        for store in (self._store, self._budget_store):
-            if store is not None:
-                store.close()
-        self._store = self._budget_store = None
-        self._budgets.clear()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
 
 _shared = _Shared()
 
 _TURN_SECONDS_MAX = 5.0
 """A gap whose turn is further off goes back on the ledger, so that a run ends in time."""
-_TURN_ANSWER_SECONDS_MAX = 2.0
-"""The store is asked once for a turn, and not for long: a worker has a share of its own while it does not answer."""
 
 
 def shared_store(settings: Settings) -> "SupabaseStore":
@@ -226,20 +199,29 @@ def close_shared_store() -> None:
     _shared.close()
 
 
-def jobs(settings: Settings, *, watching: bool = False) -> dict[str, Job]:
-    """The jobs that a schedule or an operator runs by name, as `settings` say.
+def jobs(settings: Settings, store: Store | None = None, *, watching: bool = False) -> dict[str, Job]:
+    """The jobs that a schedule or an operator runs by name, as `settings` say, with budgets as `pasts` has them.
 
     `watching`: a backfill goes on looking for new gaps until its deadline, which nobody waits for.
     """
     history, grace = timedelta(days=settings.gap_history_days), timedelta(seconds=settings.gap_grace_seconds)
     return {
         **JOBS,
-        "gap_scan": partial(gap_scan, history=history, grace=grace),
+        "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
         "backfill": partial(
-            backfill, open_past=pasts(settings), settings=fill_settings(settings, watching=watching), history=history
+            backfill,
+            open_past=pasts(settings, store),
+            settings=fill_settings(settings, watching=watching),
+            history=history,
         ),
     }
+
+
+def retention(settings: Settings) -> Retention:
+    """How long what has ended is kept."""
+    days = (settings.keep_gaps_days, settings.keep_jobs_days, settings.keep_alerts_days)
+    return Retention(*(timedelta(days=one) for one in days))
 
 
 def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings:
@@ -251,8 +233,12 @@ def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings
     )
 
 
-def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[ExchangePast] | None]:
+def pasts(
+    settings: Settings, store: Store | None = None
+) -> Callable[[str], AbstractContextManager[ExchangePast] | None]:
     """How to ask an exchange for its past, by its name; None for one that is not followed or cannot be asked.
+
+    Turns are taken from the budgets of `store`, which is the one of `settings` if none is given.
 
     A simulated exchange is never looked for at the real one's address: its name must not be given to real data.
     """
@@ -265,20 +251,22 @@ def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[Exchange
         url, adapter = settings.exchange(exchange).rest_url, adapter_for(exchange)
         if exchange.endswith(SIMULATED_SUFFIX) and url == adapter.rest_url:
             return None
-        return _past(settings, exchange) if adapter.candle_history or adapter.trade_history else None
+        if not (adapter.candle_history or adapter.trade_history):
+            return None
+        return _past(settings, store or shared_store(settings), exchange)
 
     return open_past
 
 
 @contextmanager
-def _past(settings: Settings, exchange: str) -> "Iterator[ExchangePast]":
+def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[ExchangePast]":
     from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
 
     adapter = adapter_for(exchange)
     rest = Rest(
         exchange,
         settings.exchange(exchange).rest_url,
-        shared_budget(settings, exchange),
+        shared_budget(store, exchange),
         SystemClock(),
         sleep=time.sleep,
         wait_seconds_max=_TURN_SECONDS_MAX,
@@ -293,9 +281,20 @@ def _past(settings: Settings, exchange: str) -> "Iterator[ExchangePast]":
         rest.close()
 
 
-def shared_budget(settings: Settings, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX) -> "Budget":
+def shared_budget(store: Store, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX) -> "Budget":
     """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own."""
-    return _shared.budget(settings, exchange, patience_seconds)
+    from marketdata.jobs.shared_budget import SharedBudget  # noqa: PLC0415 - brings httpx along
+
+    adapter = adapter_for(exchange)
+    return SharedBudget(
+        exchange,
+        store,
+        per_second=adapter.requests_per_second,
+        burst=adapter.requests_burst,
+        patience_seconds=patience_seconds,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+    )
 
 
 def live_feed(settings: Settings, exchange: str) -> LiveTrades:
