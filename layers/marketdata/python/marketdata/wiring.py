@@ -35,6 +35,7 @@ from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
 from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
+from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.store.store import Store
@@ -209,6 +210,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
+        "reconcile": partial(reconcile, open_past=pasts(settings)),
         "backfill": partial(
             backfill,
             open_past=pasts(settings, store),
