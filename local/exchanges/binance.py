@@ -18,7 +18,7 @@ from local.exchanges.binance_market import BinanceMarket
 from local.exchanges.binance_rest import BinanceRestServer
 from local.exchanges.faults import Faults
 from local.exchanges.streams import Streams
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market, Tape
 
 POLL_SECONDS = 0.05
 FRAMES_QUEUED_MAX = 50_000
@@ -43,7 +43,7 @@ def binance_simulator(
     faults = faults or Faults()
     market = BinanceMarket(tape, listed_at)
 
-    def new_session(_: Tape, faults: Faults, connection: int, now: datetime) -> BinanceSession:
+    def new_session(_: Market, faults: Faults, connection: int, now: datetime) -> BinanceSession:
         return BinanceSession(market, faults, connection, now)
 
     streams = Streams(tape, clock, faults, poll_seconds=poll_seconds, frames_max=frames_max, ping_every=PING_EVERY)

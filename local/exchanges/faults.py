@@ -52,9 +52,17 @@ class Faults:
         """Say nothing more of the trades of one product; its trades meanwhile are not sent later."""
         self._muted[symbol] = heartbeats_too
 
+    def unmute(self, symbol: str) -> None:
+        """Speak of that product again."""
+        self._muted.pop(symbol, None)
+
     def fall_silent(self) -> None:
         """Keep sockets open and say nothing, not even pongs; what would have been said is lost."""
         self.silent = True
+
+    def speak_again(self) -> None:
+        """End the silence."""
+        self.silent = False
 
     def cut_connections(self) -> None:
         """Break every open connection once, without a closing handshake."""
@@ -68,6 +76,11 @@ class Faults:
     def answer_rest(self, status: int, **headers: str) -> None:
         """Answer every REST request with that status: 451 for a legal block, 418 for a ban."""
         self.rest_status = (status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+    def accept_connections(self) -> None:
+        """Let streams and REST be asked again."""
+        self.refusing = False
+        self.refusing_rest = False
 
     def inject(self, frame: str) -> None:
         """Send one raw frame to every open connection."""

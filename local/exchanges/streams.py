@@ -10,7 +10,7 @@ from marketdata.clock import Clock
 
 from local.exchanges.faults import Faults
 from local.exchanges.session import FellBehind, Session
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 REQUEST_BYTES_MAX = 65_536
 CONNECTIONS_MAX = 100
@@ -18,7 +18,7 @@ GOODBYE_SECONDS_MAX = 1.0
 SUBSCRIBE_WITHIN = timedelta(seconds=5)
 PONG_WITHIN = timedelta(minutes=1)
 
-NewSession = Callable[[Tape, Faults, int, datetime], Session]
+NewSession = Callable[[Market, Faults, int, datetime], Session]
 
 
 class Streams:
@@ -26,7 +26,7 @@ class Streams:
 
     def __init__(
         self,
-        tape: Tape,
+        tape: Market,
         clock: Clock,
         faults: Faults,
         *,

@@ -15,16 +15,16 @@ from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.binance_wire import (
     NAME,
     AggregateMessage,
-    Kline,
     KlineMessage,
     TradeMessage,
     epoch_nanoseconds,
     read_aggregate,
+    read_claim,
     read_trade,
 )
 from marketdata.exchanges.exchange import LiveTrades
-from marketdata.exchanges.wire import IDS_MAX, check_candle, excerpt
-from marketdata.model.events import Claim, CutAnnounced, Event, Heartbeat, Ignored, Refused, Subscribed
+from marketdata.exchanges.wire import excerpt
+from marketdata.model.events import CutAnnounced, Event, Heartbeat, Ignored, Refused, Subscribed
 from marketdata.model.timeframe import M1
 from marketdata.model.times import NANOSECONDS_A_SECOND
 
@@ -224,32 +224,7 @@ def _read_kline(message: KlineMessage) -> Sequence[Event]:
         return (Ignored(f"kline_{kline.i}"[:100]),)
     if kline.n == 0:
         return (Heartbeat(message.s, None, said_ns),)
-    claim = _claim(message.s, kline, said_ns)
+    claim = read_claim(message.s, kline, said_ns)
     # An update says nothing of later minutes; the last word of a quiet one may come when the next begins.
     stands_ns = claim.open_time_ns + M1.duration_ns + (_WORD_STANDS_NS if kline.x else 0)
     return (claim, Heartbeat(message.s, kline.L, min(said_ns, stands_ns)))
-
-
-def _claim(symbol: str, kline: Kline, said_ns: int) -> Claim:
-    open_time_ns = epoch_nanoseconds(kline.t)
-    if not 0 <= kline.f <= kline.L <= IDS_MAX or kline.n < 1 or M1.floor_ns(open_time_ns) != open_time_ns:
-        raise ValueError(f"impossible kline: {kline.n} trades {kline.f} to {kline.L} of {kline.t}")
-    check_candle(kline.o, kline.h, kline.l, kline.c, kline.v)
-    check_candle(kline.o, kline.h, kline.l, kline.c, kline.q)
-    check_candle(kline.o, kline.h, kline.l, kline.c, kline.V)
-    return Claim(
-        symbol=symbol,
-        open_time_ns=open_time_ns,
-        said_at_ns=said_ns,
-        closed=kline.x,
-        first_id=kline.f,
-        last_id=kline.L,
-        trades=kline.n,
-        open=kline.o,
-        high=kline.h,
-        low=kline.l,
-        close=kline.c,
-        volume=kline.v,
-        quote_volume=kline.q,
-        taker_buy_volume=kline.V,
-    )

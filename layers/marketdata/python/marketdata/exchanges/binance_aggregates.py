@@ -5,6 +5,8 @@ that are known, looked at, and guessed again; what was seen is remembered, so th
 """
 
 from bisect import bisect_left
+from dataclasses import replace
+from decimal import Decimal
 
 import msgspec
 
@@ -13,6 +15,7 @@ from marketdata.exchanges.binance_rest import ROWS_A_REQUEST, AggregateRow, Bina
 from marketdata.exchanges.binance_wire import NAME
 from marketdata.exchanges.exchange import Request, TradePage, TradeSteps
 from marketdata.exchanges.wire import excerpt
+from marketdata.model.trade import Trade
 
 AGGREGATES_WEIGHT = 4
 PROBES_MAX = 60
@@ -29,7 +32,7 @@ class BinanceAggregateSearch:
     def __init__(self, name: str = NAME, *, recent_singly: bool = False) -> None:
         self.name = name
         self._single = BinanceRest(name) if recent_singly else None
-        self._recent_from: dict[str, int] = {}
+        self._recent: dict[str, tuple[Trade, ...]] = {}
         self._marks: dict[str, _Marks] = {}
         self._decode = msgspec.json.Decoder(list[AggregateRow]).decode
 
@@ -37,14 +40,15 @@ class BinanceAggregateSearch:
         """The newest trades with an id below `before`, or of all; each request is answered by `send`."""
         if before is not None and before <= 0:
             return TradePage((), None)
-        if self._single is not None and (before is None or before > self._recent_from.get(symbol, 0)):
+        recent = self._recent.get(symbol, ())
+        if self._single is not None and (before is None or not recent or before > recent[0].id):
             page = self._single.parse_trades((yield self._single.recent_trades_request(symbol)), symbol)
             found = tuple(trade for trade in page.trades if before is None or trade.id < before)
-            if page.trades:
-                self._recent_from[symbol] = page.trades[0].id
+            recent = self._recent[symbol] = page.trades
             if found:
                 return TradePage(found, page.next_before)
-        return (yield from self._search(symbol, before, min(limit, ROWS_A_REQUEST)))
+        page = yield from self._search(symbol, before, min(limit, ROWS_A_REQUEST))
+        return _without(page, recent) if recent and recent[0].id == before else page
 
     def _search(self, symbol: str, before: int | None, limit: int) -> TradeSteps:
         marks = self._marks.setdefault(symbol, _Marks())
@@ -126,6 +130,17 @@ def _request(symbol: str, first: int | None, count: int) -> Request:
 def _page(symbol: str, rows: list[AggregateRow]) -> TradePage:
     trades = tuple(row.trade(symbol) for row in rows)
     return TradePage(trades, trades[0].id if rows[0].a > 0 else None)
+
+
+def _without(page: TradePage, later: tuple[Trade, ...]) -> TradePage:
+    """The page with its last aggregate cut where the single trades begin: of one price and moment, less their sizes."""
+    last = page.trades[-1]
+    told = [trade.size for trade in later if trade.id <= last.last_id]
+    size = last.size - sum(told, Decimal(0))
+    if not told or size <= 0:
+        return page
+    rest = msgspec.structs.replace(last, size=size, count=later[0].id - last.id)
+    return replace(page, trades=(*page.trades[:-1], rest))
 
 
 def _number(row: AggregateRow) -> int:

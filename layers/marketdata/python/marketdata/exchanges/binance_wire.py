@@ -9,7 +9,9 @@ from typing import Annotated
 
 import msgspec
 
-from marketdata.exchanges.wire import GREATEST, IDS_MAX, LEAST
+from marketdata.exchanges.wire import GREATEST, IDS_MAX, LEAST, check_candle
+from marketdata.model.events import Claim
+from marketdata.model.timeframe import M1
 from marketdata.model.trade import Side, Trade
 
 NAME = "binance"
@@ -103,3 +105,29 @@ def read_aggregate(message: AggregateMessage) -> Trade:
 def taker(buyer_is_maker: bool) -> Side:
     """The side of the taker: where the buyer's order rested in the book, the seller took."""
     return Side.SELL if buyer_is_maker else Side.BUY
+
+
+def read_claim(symbol: str, kline: Kline, said_ns: int) -> Claim:
+    """What a kline says of its minute. Raises: ValueError for what no minute is."""
+    open_time_ns = epoch_nanoseconds(kline.t)
+    if not 0 <= kline.f <= kline.L <= IDS_MAX or kline.n < 1 or M1.floor_ns(open_time_ns) != open_time_ns:
+        raise ValueError(f"impossible kline: {kline.n} trades {kline.f} to {kline.L} of {kline.t}")
+    check_candle(kline.o, kline.h, kline.l, kline.c, kline.v)
+    check_candle(kline.o, kline.h, kline.l, kline.c, kline.q)
+    check_candle(kline.o, kline.h, kline.l, kline.c, kline.V)
+    return Claim(
+        symbol=symbol,
+        open_time_ns=open_time_ns,
+        said_at_ns=said_ns,
+        closed=kline.x,
+        first_id=kline.f,
+        last_id=kline.L,
+        trades=kline.n,
+        open=kline.o,
+        high=kline.h,
+        low=kline.l,
+        close=kline.c,
+        volume=kline.v,
+        quote_volume=kline.q,
+        taker_buy_volume=kline.V,
+    )

@@ -31,8 +31,8 @@ class Budget(Protocol):
         """Reserve one request of that weight; returns how many seconds to wait before making it."""
         ...
 
-    def block(self, seconds: float) -> None:
-        """The exchange asked for silence: nobody asks for so long."""
+    def block(self, seconds: float, reason: str = "") -> None:
+        """The exchange asked for silence, and this is what it said: nobody asks for so long."""
         ...
 
 
@@ -58,14 +58,17 @@ class PacedBudget:
             self._next += self._interval * weight
             return wait
 
-    def block(self, seconds: float) -> None:
+    def block(self, seconds: float, reason: str = "") -> None:
         """Nobody asks for so long."""
         with self._lock:
             self._next = max(self._next, self._monotonic() + seconds + self._burst_seconds)
 
 
 class Rest:
-    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most."""
+    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most.
+
+    `transport` takes the place of the network's.
+    """
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Rest:
         timeout_seconds: float = 10.0,
         weights: Weights | None = None,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
@@ -87,7 +91,9 @@ class Rest:
         self._wait_seconds_max = wait_seconds_max
         self._weights = weights
         self._answer_bytes_max = answer_bytes_max
-        self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
+        )
 
     def close(self) -> None:
         """Let the connections go."""
@@ -116,7 +122,8 @@ class Rest:
         used = answer.headers.get(self._weights.header, "")
         if used.isdecimal() and int(used[:18]) > self._weights.a_minute * WEIGHT_SHARE_MAX:
             now = self._clock.now()
-            self._budget.block(SECONDS_A_MINUTE - (now.second + now.microsecond / 1e6))
+            reason = f"{used} of {self._weights.a_minute} are used this minute"
+            self._budget.block(SECONDS_A_MINUTE - (now.second + now.microsecond / 1e6), reason)
 
     def _body(self, answer: httpx.Response) -> bytes:
         status = answer.status_code
@@ -137,7 +144,7 @@ class Rest:
         banned = answer.status_code == 418
         default = BAN_SECONDS_DEFAULT if banned else RETRY_SECONDS_DEFAULT
         seconds = retry_after_seconds(answer.headers.get("Retry-After"), default)
-        self._budget.block(seconds)
+        self._budget.block(seconds, f"HTTP {answer.status_code}")
         until = self._clock.now() + timedelta(seconds=seconds)
         reason = f"HTTP 418: banned until {until:%Y-%m-%dT%H:%M:%SZ}" if banned else "HTTP 429: slow down"
         return RemoteThrottled(self._exchange, reason, until)
