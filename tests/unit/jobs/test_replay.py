@@ -77,7 +77,7 @@ def test_a_recording_of_bitfinex_gives_the_candles_of_its_trades_folded_by_hand(
     path = write_capture(bitfinex_websocket(), tmp_path / "capture.ndjson.gz")
     replayed = replay(read_capture(path), recording("bitfinex"), M1)
     assert [figures(candle) for candle in replayed.candles] == folded_by_hand()
-    assert (len(replayed.candles), replayed.trades, replayed.malformed) == (44, 248, 0)
+    assert (len(replayed.candles), replayed.trades, replayed.malformed) == (150, 248, 0)
     assert {candle.source for candle in replayed.candles} == {Source.PARTIAL}
 
 
