@@ -84,6 +84,8 @@ def tried(mutant: Mutant, free: "SimpleQueue[Path]") -> Outcome:
     try:
         path.write_text(mutant.planted(healthy))
         caught, detail = noticed(mutant, copy)
+    except ValueError as error:
+        caught, detail = False, str(error)
     finally:
         path.write_text(healthy)
         free.put(copy)

@@ -307,11 +307,11 @@ MUTANTS: tuple[Mutant, ...] = (
         (TEST_BY_CANDLES,),
     ),
     Mutant(
-        "trades-around-a-gap-prove-nothing",
+        "skipped-ids-never-asked-for-again",
         BY_TRADES,
-        "if one.source is Source.PROVEN and one.open_time in span",
-        "if one.open_time in span",
-        (TEST_BY_TRADES, TEST_FILL),
+        "if len(trades) <= last - trades[0].id:",
+        "if False:",
+        (TEST_BY_TRADES,),
     ),
     Mutant(
         "written-counts-before-the-write",
