@@ -90,7 +90,14 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         if adapter.trade_history is None or not adapter.ids_contiguous:
             return None
         budget = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        rest = Rest(followed.name, known.exchange(followed.name).rest_url, budget, clock, sleep=time.sleep)
+        rest = Rest(
+            followed.name,
+            known.exchange(followed.name).rest_url,
+            budget,
+            clock,
+            sleep=time.sleep,
+            read_refusal=adapter.read_refusal,
+        )
         clients.callback(rest.close)
 
         async def fetch(request: Request) -> bytes:

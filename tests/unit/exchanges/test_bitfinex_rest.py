@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.bitfinex_rest import BitfinexRest
+from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
+from marketdata.exchanges.exchange import Refusal
 from marketdata.model.candle import Source
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, timeframe_named
@@ -100,3 +101,20 @@ def test_a_recorded_day_newest_first_is_read_whole() -> None:
     candles = REST.parse_candles(body, "tBTCUSD", M1, EPOCH)
     assert len(candles) == len(json.loads(body)) > 900
     assert candles == sorted(candles, key=lambda one: one.open_time)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "wait_seconds"),
+    [
+        (429, b'{"error":"ERR_RATE_LIMIT"}', "asked too often", 60),
+        (500, b'["error",11010,"ratelimit: error"]', "ratelimit: error", 60),
+        (500, b'["error",10020,"symbol: invalid"]', "symbol: invalid", None),
+    ],
+)
+def test_what_bitfinex_refuses_is_in_the_body(status: int, body: bytes, reason: str, wait_seconds: float) -> None:
+    assert read_refusal(status, body) == Refusal(reason, wait_seconds)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["error",20060,"maintenance"]', b'["error"]'])
+def test_an_exchange_that_is_away_refuses_nothing(body: bytes) -> None:
+    assert read_refusal(503, body) is None

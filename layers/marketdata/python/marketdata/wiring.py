@@ -245,7 +245,13 @@ def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
 
     adapter = adapter_for(exchange)
     rest = Rest(
-        exchange, url, _budget(exchange, url), SystemClock(), sleep=time.sleep, wait_seconds_max=_TURN_SECONDS_MAX
+        exchange,
+        url,
+        _budget(exchange, url),
+        SystemClock(),
+        sleep=time.sleep,
+        wait_seconds_max=_TURN_SECONDS_MAX,
+        read_refusal=adapter.read_refusal,
     )
     try:
         yield ExchangePast(

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.exchange import Refusal, Request
 from marketdata.exchanges.wire import check_candle, excerpt, steps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
@@ -19,6 +19,10 @@ from marketdata.model.times import nanoseconds, utc
 NAME = "bitfinex"
 REST_URL = "https://api-pub.bitfinex.com"
 CANDLES_A_REQUEST = 10_000
+BLOCKED_SECONDS = 60.0
+RATE_LIMIT = 11_010
+PARAMETERS = range(10_000, 10_100)
+"""Codes of errors in what was asked."""
 NANOSECONDS_A_MILLISECOND = 1_000_000
 
 # 4h is not among them (it is rolled up), and 1W begins on another day than ours.
@@ -34,6 +38,12 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     high: Decimal
     low: Decimal
     volume: Decimal
+
+
+class _Error(msgspec.Struct, array_like=True):
+    kind: str
+    code: int
+    reason: str
 
 
 class BitfinexRest:
@@ -92,6 +102,22 @@ class BitfinexRest:
             source=Source.VENUE,
             observed_at=observed_at,
         )
+
+
+def read_refusal(status: int, body: bytes) -> Refusal | None:
+    """What Bitfinex refuses: it answers 500 to a request that cannot be, as to one that it cannot serve.
+
+    Wire: `["error", CODE, "reason"]`, or `{"error": "ERR_RATE_LIMIT"}` and a minute in which nothing is answered.
+    """
+    if b"ERR_RATE_LIMIT" in body or status == 429:
+        return Refusal("asked too often", BLOCKED_SECONDS)
+    try:
+        error = msgspec.json.decode(body, type=_Error)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    if error.code == RATE_LIMIT:
+        return Refusal(error.reason, BLOCKED_SECONDS)
+    return Refusal(error.reason) if error.kind == "error" and error.code in PARAMETERS else None
 
 
 def _query(start: datetime, end: datetime) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,7 @@ Nothing here performs input or output: frames and bodies come in, events, reques
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +23,18 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an answer other than 200 says; with `wait_seconds`, that the exchange wants to be left alone for so long."""
+
+    reason: str
+    wait_seconds: float | None = None
+
+
+ReadRefusal = Callable[[int, bytes], Refusal | None]
+"""Reads the status and the body of an answer other than 200; None leaves it to the status alone."""
 
 
 @dataclass(frozen=True, slots=True)

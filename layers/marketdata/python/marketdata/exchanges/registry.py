@@ -7,9 +7,9 @@ from types import MappingProxyType
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges import bitfinex_rest, coinbase
 from marketdata.exchanges.bitfinex import BitfinexTrades
-from marketdata.exchanges.bitfinex_rest import BitfinexRest
+from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
-from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
+from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, ReadRefusal, TradeHistory
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -33,6 +33,9 @@ class Adapter:
     requests_per_second: float = 1.0
     requests_burst: int = 1
     """REST limits, well below the exchange's own: others may share our address."""
+
+    read_refusal: ReadRefusal | None = None
+    """Where the status of an answer alone does not say whose move it is."""
 
     @property
     def default_feed(self) -> str:
@@ -60,6 +63,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
             requests_per_second=0.4,
             requests_burst=5,
+            read_refusal=read_refusal,
         ),
     }
 )
