@@ -24,8 +24,8 @@ class Budget(Protocol):
         """Reserve one request; returns how many seconds to wait before making it."""
         ...
 
-    def block(self, seconds: float) -> None:
-        """The exchange asked for silence: nobody asks for so long."""
+    def block(self, seconds: float, reason: str = "") -> None:
+        """The exchange asked for silence, and this is what it said: nobody asks for so long."""
         ...
 
 
@@ -48,7 +48,7 @@ class PacedBudget:
             self._next += self._interval
             return wait
 
-    def block(self, seconds: float) -> None:
+    def block(self, seconds: float, reason: str = "") -> None:
         """Nobody asks for so long."""
         with self._lock:
             self._next = max(self._next, self._monotonic() + seconds + self._burst_seconds)
@@ -103,7 +103,7 @@ class Rest:
             raise self._refused(refusal, answer)
         if status in (418, 429):
             seconds = retry_after_seconds(answer.headers.get("Retry-After"))
-            self._budget.block(seconds)
+            self._budget.block(seconds, f"HTTP {status}")
             raise RemoteThrottled(self._exchange, f"HTTP {status}", self._clock.now() + timedelta(seconds=seconds))
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
