@@ -46,13 +46,12 @@ Truth = Callable[[Tape, str, Span], list[Trade]]
 class Wire:
     """One exchange: its server, and by feed the path of the WebSocket and what is told of a product's trades.
 
-    `symbol_of` spells a product as the exchange does. `history` is what REST tells of trades, where that can be asked.
+    `symbol_of` spells a product as the exchange does.
     """
 
     application: Application
     symbol_of: Callable[[Product], str]
     feeds: Mapping[str, tuple[str, Truth]] = field(default_factory=dict)
-    history: Truth | None = None
 
 
 def _as_traded(tape: Tape, product: str, span: Span) -> list[Trade]:
@@ -79,7 +78,6 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             partial(coinbase_simulator, poll_seconds=0.002),
             lambda product: product.symbol,
             {"exchange": ("/exchange", _as_traded), "advanced": ("/advanced", _as_traded)},
-            _as_traded,
         ),
         "bitfinex": Wire(
             partial(bitfinex_simulator, poll_seconds=0.002),

@@ -170,3 +170,15 @@ def test_an_answer_of_another_form_is_malformed(exchange: str, body: bytes) -> N
     with pytest.raises(RemoteMalformed) as refused:
         history(exchange).parse_candles(body, "X", M1, NOW)
     assert refused.value.exchange == exchange
+
+
+@pytest.mark.parametrize("exchange", [name for name, adapter in ADAPTERS.items() if adapter.trades_by_time])
+async def test_trades_of_a_span_are_what_was_traded(exchange: str) -> None:
+    make, span = ADAPTERS[exchange].trades_by_time, Span(LAST - timedelta(minutes=3), LAST)
+    assert make is not None
+    adapter = make(exchange)
+    async with rig(exchange) as market:
+        symbol = spelled(market, BTC)
+        body = await asyncio.to_thread(market.rest.get, adapter.trades_from(symbol, span))
+        (told, *_) = [truth for _, truth in market.wire.feeds.values()]
+        assert list(adapter.parse_trades(body, symbol).trades) == told(market.tape, BTC, span)

@@ -113,9 +113,9 @@ async def recorded(pages: list[bytes], *, held: bool = False) -> AsyncIterator[R
         def seconds() -> float:
             return (clock.now() - EPOCH).total_seconds()
 
-        budget = PacedBudget(0.4, 5, seconds)
+        budget = PacedBudget(0.25, 5, seconds)
         rest = Rest("bitfinex", listening.url, budget, clock, sleep=sleep)
-        made = Recorded(pages, server, clock, ExchangePast(rest.get, REST), store)
+        made = Recorded(pages, server, clock, ExchangePast(rest.get, REST, trades_by_time=REST), store)
         if held:
             store.put_candles(made.candles)
         try:

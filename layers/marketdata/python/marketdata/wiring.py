@@ -279,6 +279,7 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
             rest.get,
             adapter.candle_history(exchange) if adapter.candle_history else None,
             adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
+            adapter.trades_by_time(exchange) if adapter.trades_by_time else None,
         )
     finally:
         rest.close()

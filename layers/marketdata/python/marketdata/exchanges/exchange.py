@@ -101,6 +101,22 @@ class CandleHistory(Protocol):
         ...
 
 
+class TradesByTime(Protocol):
+    """Trades of a span over REST, where ids cannot be asked for."""
+
+    name: str
+    trades_a_request: int
+    """How many trades one answer may hold; that many mean that there may be more."""
+
+    def trades_from(self, symbol: str, span: Span) -> Request:
+        """The oldest trades in `span`, as many as one answer may hold."""
+        ...
+
+    def parse_trades(self, body: bytes, symbol: str) -> TradePage:
+        """One page, ordered by (time, id). Raises: RemoteMalformed."""
+        ...
+
+
 class TradeHistory(Protocol):
     """Trades by id over REST."""
 

@@ -9,7 +9,14 @@ from marketdata.exchanges import bitfinex_rest, coinbase
 from marketdata.exchanges.bitfinex import BitfinexTrades
 from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
-from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, ReadRefusal, TradeHistory
+from marketdata.exchanges.exchange import (
+    CandleHistory,
+    FrameDecoder,
+    LiveTrades,
+    ReadRefusal,
+    TradeHistory,
+    TradesByTime,
+)
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -27,6 +34,7 @@ class Adapter:
     feeds: Mapping[str, Callable[..., LiveTrades]] = field(default_factory=dict)
     recording: Callable[[str], FrameDecoder] | None = None
     trade_history: Callable[[str], TradeHistory] | None = None
+    trades_by_time: Callable[[str], TradesByTime] | None = None
     candle_history: Callable[[str], CandleHistory] | None = None
     ids_contiguous: bool = False
     """Whether the exchange numbers the trades of one symbol one by one, so that a run of ids proves completeness."""
@@ -59,9 +67,10 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             rest_url=bitfinex_rest.REST_URL,
             feeds={"trades": BitfinexTrades},
             recording=lambda name: BitfinexTrades(name=name),
+            trades_by_time=BitfinexRest,
             candle_history=BitfinexRest,
-            # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
-            requests_per_second=0.4,
+            # 15 requests for trades a minute, 30 for candles; whoever asks for more is shut out for a minute.
+            requests_per_second=0.25,
             requests_burst=5,
             read_refusal=read_refusal,
         ),
