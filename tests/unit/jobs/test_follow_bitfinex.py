@@ -1,11 +1,13 @@
 """The way of a trade from Bitfinex, whose ids prove nothing: live minutes, and the venue's own where a break was."""
 
 import asyncio
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 from marketdata.compute.coverage import union
 from marketdata.exchanges.bitfinex_rest import BitfinexRest
+from marketdata.exchanges.exchange import Request
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import fill_gaps
 from marketdata.jobs.follow_live import FollowLive
@@ -33,6 +35,7 @@ class Followed:
 
     def __init__(self, market: Rig) -> None:
         self.market = market
+        self.loses_candles_after: datetime | None = None
         self.store = MemoryStore(market.clock)
         self.store.put_instruments([BTC, QUIET])
         self.follow = FollowLive(
@@ -64,8 +67,15 @@ class Followed:
         market = self.market
         deadline = market.clock.now() + 10 * MINUTE
         rest = BitfinexRest()
-        past = ExchangePast(market.rest.get, rest, trades_by_time=rest)
+        past = ExchangePast(self._get, rest, trades_by_time=rest)
         fill_gaps(self.store, {"bitfinex": past}, market.clock, worker="one", deadline=deadline)
+
+    def _get(self, request: Request) -> bytes:
+        body = self.market.rest.get(request)
+        if self.loses_candles_after is None or "/candles/" not in request.path:
+            return body
+        end_ms = self.loses_candles_after.timestamp() * 1000
+        return json.dumps([row for row in json.loads(body) if row[0] < end_ms]).encode()
 
     def as_traded(self, candle: Candle) -> bool:
         """Whether a minute is what the exchange's whole market says."""
@@ -122,3 +132,14 @@ async def test_the_minutes_since_the_last_trade_of_all_are_empty_by_the_exchange
         followed.store.record_gaps(QUIET, M1, [quiet], cause="scan", found_at=market.clock.now())
         await asyncio.to_thread(followed.fill)
         assert [gap.state for gap in followed.store.gaps(limit=10)] == [GapState.NO_TRADES]
+
+
+async def test_minutes_of_which_there_are_trades_but_no_candles_are_not_empty_and_not_waited_for() -> None:
+    async with rig("bitfinex") as market:
+        followed = Followed(market)
+        end = M1.floor(market.clock.now() - GRACE)
+        followed.store.record_gaps(BTC, M1, [Span(end - 5 * MINUTE, end)], cause="scan", found_at=market.clock.now())
+        followed.loses_candles_after = end - 5 * MINUTE
+        await asyncio.to_thread(followed.fill)
+        (gap,) = followed.store.gaps(limit=10)
+        assert gap.reason.startswith("1 fruitless: there are trades since the newest candle")

@@ -122,23 +122,26 @@ class CandleFill:
         behind = bool(tail and first and second) and second[-1].close_time <= tail[0].start
         if self._pages is not None or not behind or self._clock.now() - tail[0].start > _silence_believed(second):
             return
-        if all(self._is_newest(second[-1]) for _ in range(2)):
+        told = [self._traded_since(second[-1]) for _ in range(2)]
+        if told == [False, False]:
             self._writer.mark_empty(tail)
+        elif True in told:
+            self._writer.note("there are trades since the newest candle, but no candles of them")
         else:
             self._writer.waits = tail
 
-    def _is_newest(self, candle: Candle) -> bool:
-        """Whether the exchange has trades of this candle's minute, and none since."""
+    def _traded_since(self, candle: Candle) -> bool | None:
+        """Whether the exchange has trades after those of this candle's minute; None if it does not say."""
         history = self._past.trades_by_time
         if history is None or not self._go_on():
-            return False
+            return None
         request = history.trades_from(candle.symbol, Span(candle.open_time, self._clock.now()))
         try:
             trades = history.parse_trades(self._past.get(request), candle.symbol).trades
         except RemoteMalformed as malformed:
             self._writer.note(f"{malformed.reason} {malformed.excerpt}".strip())
-            return False
-        return 0 < len(trades) < history.trades_a_request and trades[-1].time_ns < nanoseconds(candle.close_time)
+            return None
+        return trades[-1].time_ns >= nanoseconds(candle.close_time) if trades else None
 
     def _judge(self, window: Span, first: list[Candle], second: list[Candle]) -> datetime | None:
         """Decide what two answers without these minutes mean; what one of them had is no longer missing."""
