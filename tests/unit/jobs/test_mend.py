@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from marketdata.clock import FakeClock
+from marketdata.compute.pace import PatienceBounds
 from marketdata.errors import StoreError
 from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRest
 from marketdata.exchanges.exchange import Request
@@ -18,6 +19,7 @@ from marketdata.exchanges.registry import live_trades
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender, MendLimits
+from marketdata.jobs.watch_symbols import WatchLimits
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, Timeframe
@@ -37,6 +39,12 @@ DEADLINE_SECONDS = 30.0
 BTC = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)
 HASTY = Rhythm(
     publish_seconds=0.01, flush_seconds=0.02, instruments_seconds=0.05, status_seconds=0.5, stop_seconds_max=2.0
+)
+WATCH = WatchLimits(
+    look_seconds=0.02,
+    word_seconds_max=0.1,
+    settle_seconds=0.2,
+    patience=PatienceBounds(least=0.1, unknown=0.1, most=1.0),
 )
 LIMITS = MendLimits(look_seconds=0.02, settle_seconds=0.05, retry_seconds=0.05)
 
@@ -69,7 +77,7 @@ class Rig:
         self.exchange = exchange
         self.clock = clock
         self.store = SleepyStore()
-        self.store.put_instruments([BTC])
+        self.store.put_instruments([BTC, replace(BTC, symbol="ETH-USD", base="ETH")])
 
     @contextlib.asynccontextmanager
     async def feed(self) -> AsyncIterator[None]:
@@ -107,6 +115,7 @@ class Rig:
             clock=self.clock,
             feed_id="test",
             rhythm=HASTY,
+            watch_limits=WATCH,
         )
 
     def minutes(self) -> list[Candle]:
@@ -180,6 +189,18 @@ async def test_a_mute_symbol_whose_heartbeats_go_on_is_fetched() -> None:
         faults.mute("BTC-USD")
         await made.passed(minutes=2)
         await made.heals()
+
+
+async def test_a_symbol_that_is_mute_with_its_heartbeats_is_fetched() -> None:
+    faults = Faults()
+    async with rig(faults) as made, made.feed():
+        await made.passed(minutes=1)
+        faults.mute("BTC-USD", heartbeats_too=True)
+        await made.passed(minutes=2)
+        until = made.clock.now()
+        # Another symbol keeps the connection alive: nothing but its own silence speaks against this one.
+        await made.until(lambda: any(one.close_time >= until for one in made.minutes()))
+        made.assert_true_to_the_tape()
 
 
 async def test_a_feed_that_was_killed_goes_on_at_the_last_proven_candle() -> None:

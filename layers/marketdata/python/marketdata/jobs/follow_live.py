@@ -17,6 +17,7 @@ from marketdata.jobs.feed_status import feed_status
 from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
+from marketdata.jobs.watch_symbols import WatchLimits, WatchSymbols
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
@@ -70,6 +71,7 @@ class FollowLive:
         exchanges: frozenset[str] | None = None,
         keep_trades: bool = True,
         rhythm: Rhythm | None = None,
+        watch_limits: WatchLimits | None = None,
     ) -> None:
         self.followed: dict[str, FollowedExchange] = {}
         self._store = store
@@ -81,6 +83,7 @@ class FollowLive:
         self._exchanges = exchanges
         self._keep_trades = keep_trades
         self._rhythm = rhythm or Rhythm()
+        self._watch_limits = watch_limits
         self._started_at = clock.now()
         self._instruments: dict[tuple[str, str], Instrument] = {}
         self._unreadable: set[str] = set()
@@ -207,6 +210,8 @@ class FollowLive:
         mender = self._open_mender(followed)
         if mender is not None:
             self._streams.append(asyncio.create_task(mender.run()))
+        watch = WatchSymbols(followed, mender.newest if mender is not None else None, self._watch_limits)
+        self._streams.append(asyncio.create_task(watch.run()))
         return followed
 
     async def _save(self) -> None:

@@ -41,7 +41,9 @@ class FollowedExchange:
         self.trades_dropped = 0
         self.last_trade_ns: int | None = None
         self.told: dict[str, int] = {}
-        """The newest trade id that the exchange's heartbeats named, by symbol."""
+        """The newest trade id that the exchange named, by symbol."""
+        self.words: dict[str, int] = {}
+        """How many heartbeats named one."""
         self.quarantine: deque[Quarantined] = deque(maxlen=QUARANTINE_MAX)
         self._dropped_in_flight = 0
         self._tidy_at = PENDING_TRADES_MAX
@@ -83,6 +85,27 @@ class FollowedExchange:
         if told is not None and highest is not None and told > highest:
             holes.append((highest + 1, told))
         return holes
+
+    def signs(self, symbol: str) -> int:
+        """How many trades the stream brought of a symbol, repeated ones too; not those that were fetched."""
+        bars = self.bars.get(symbol)
+        if bars is None:
+            return 0
+        bars.fold()
+        return bars.counts.trades + bars.counts.duplicates - bars.counts.mended
+
+    def newest_id(self, symbol: str) -> int:
+        """The highest trade id seen of a symbol; 0 when there is none."""
+        bars = self.bars.get(symbol)
+        return 0 if bars is None else bars.seen.highest or 0
+
+    def take_word(self, newest: Trade) -> None:
+        """The exchange says that this is a symbol's newest trade; the mender fetches it and what is before it."""
+        self.told[newest.symbol] = max(newest.id, self.told.get(newest.symbol, 0))
+        if newest.symbol not in self.bars and (bars := self._open(newest.symbol)) is not None:
+            # Nothing is seen yet that a hole could begin after.
+            bars.counts.mended += 1
+            self.take_trade(bars, newest)
 
     def handle(self, events: Sequence[Event]) -> None:
         """Take the events of one frame; what the exchange says of symbols that we do not follow is passed over."""
@@ -162,6 +185,7 @@ class FollowedExchange:
     def _beat(self, heartbeat: Heartbeat) -> None:
         if heartbeat.symbol is not None and heartbeat.last_trade_id is not None:
             self.told[heartbeat.symbol] = max(heartbeat.last_trade_id, self.told.get(heartbeat.symbol, 0))
+            self.words[heartbeat.symbol] = self.words.get(heartbeat.symbol, 0) + 1
         if heartbeat.symbol is None:
             for bars in self.bars.values():
                 bars.heartbeat(heartbeat)

@@ -74,6 +74,12 @@ class Mender:
                 await asyncio.sleep(self._limits.retry_seconds)
             await asyncio.sleep(self._limits.look_seconds)
 
+    async def newest(self, symbol: str) -> Trade | None:
+        """The newest trade of a symbol, in one small request; None if it never traded. Raises: RemoteError."""
+        body = await self._fetch(self._history.trades_request(symbol, None, 1))
+        trades = self._history.parse_trades(body, symbol).trades
+        return trades[-1] if trades else None
+
     def _settled(self) -> list[Hole]:
         """The holes that did not close by themselves in a moment, newest first."""
         now = asyncio.get_running_loop().time()
