@@ -10,7 +10,7 @@ import typer
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import backfill, coverage, database, gaps, instruments, record, replay, up
+from cli import backfill, coverage, database, gaps, instruments, jobs, record, replay, up
 
 app = typer.Typer(
     name="marketdata",
@@ -27,6 +27,7 @@ app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
 
 _EXIT_CODES: tuple[tuple[type[MarketDataError], int], ...] = (
