@@ -2,11 +2,11 @@
 
 import logging
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
-from marketdata.model.candle import Candle
+from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
@@ -68,12 +68,18 @@ class FollowedExchange:
         self._end([symbol])
         self.stream.resubscribe(symbol)
 
-    def resume(self, symbol: str, proven: Sequence[Candle]) -> None:
-        """Go on beside these proven candles of the store, if this symbol has no bars yet."""
-        if symbol in self.bars or not proven or (bars := self._open(symbol)) is None:
-            return
-        for candle in proven:
-            if candle.first_id is not None and candle.last_id is not None:
+    def resume(self, symbol: str, stored: Sequence[Candle]) -> None:
+        """Go on beside the proven ones of these candles of the store, if this symbol has no bars yet."""
+        if symbol not in self.bars and any(map(is_whole_run, stored)) and self._open(symbol) is not None:
+            self.repaired(symbol, stored)
+
+    def repaired(self, symbol: str, stored: Iterable[Candle]) -> None:
+        """The store has these candles: what the proven ones of them were made of is missing no more."""
+        bars = self.bars.get(symbol)
+        for candle in stored:
+            if bars is not None and is_whole_run(candle):
+                assert candle.first_id is not None
+                assert candle.last_id is not None
                 bars.resume(candle.first_id, candle.last_id, nanoseconds(candle.close_time))
 
     def holes(self, symbol: str) -> list[tuple[int, int]]:
@@ -199,3 +205,10 @@ class FollowedExchange:
                 "malformed frame quarantined",
                 extra={"exchange": self.name, "reason": malformed.reason, "excerpt": malformed.excerpt},
             )
+
+
+def is_whole_run(candle: Candle) -> bool:
+    """Whether a candle is proven and holds every id from its first to its last: at an edge ids may interleave."""
+    if candle.source is not Source.PROVEN or candle.first_id is None or candle.last_id is None:
+        return False
+    return candle.trades == candle.last_id - candle.first_id + 1
