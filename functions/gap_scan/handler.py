@@ -2,7 +2,7 @@
 
 Event (from EventBridge Scheduler, or the local one): {"job": "gap_scan", "time": "2026-08-09T21:05:00Z"}
 Answer: {"status": "success", "job": "gap_scan",
-         "result": {"drained": true, "closed": 1, "recorded": 2, "minutes": 35, "unresolved": 2,
+         "result": {"drained": true, "closed": 1, "market_closed": 0, "recorded": 2, "minutes": 35, "unresolved": 2,
                     "instruments": [{"exchange": "coinbase", "symbol": "BTC-USD", "spans": 2, ...}]},
          "started_at": "...", "completed_at": "...", "trigger": "schedule"}
 """
