@@ -361,7 +361,7 @@ async def test_a_hole_too_long_is_on_the_ledger_at_once_and_what_the_mover_repai
     """An outage of four minutes, of which fetching is left to the mover; then no hole is left, and all is proven."""
     faults = Faults()
     async with rig(faults) as made:
-        made.limits = replace(LIMITS, hole_ids_max=20)
+        made.limits = replace(LIMITS, hole_ids_max=40)
         async with made.feed() as follow:
             await made.passed(minutes=1)
             cut_at = made.clock.now()
@@ -377,15 +377,19 @@ async def test_a_hole_too_long_is_on_the_ledger_at_once_and_what_the_mover_repai
             await made.passed(minutes=2)
             followed = follow.followed[BTC.exchange]
             assert followed.holes("BTC-USD")
-            await made.repaired()
-            await made.until(lambda: not followed.holes("BTC-USD"))
-            await made.heals()
+            until = M1.floor(made.clock.now())
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                # In a market that runs this fast, some further hole may be too long: the mover runs every minute.
+                while followed.holes("BTC-USD") or not made.unbroken_until(until):
+                    await made.repaired()
+                    await made.passed(seconds=20)
+            made.assert_true_to_the_tape()
 
 
 async def test_a_hole_that_nobody_could_repair_is_let_go_and_proves_nothing() -> None:
     faults = Faults()
     async with rig(faults) as made:
-        made.limits = replace(LIMITS, hole_ids_max=20)
+        made.limits = replace(LIMITS, hole_ids_max=40)
         async with made.feed() as follow:
             await made.passed(minutes=1)
             faults.refuse_connections()

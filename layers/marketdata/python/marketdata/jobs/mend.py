@@ -145,7 +145,7 @@ class Mender:
     async def _complete_first_minute(self, symbol: str) -> None:
         """After a fresh start, fetch the beginning of the first minute, and see the trade before it."""
         bars = self._followed.bars[symbol]
-        for _ in range(self._limits.hole_ids_max // self._limits.page_trades):
+        for _ in range(1 + self._limits.hole_ids_max // self._limits.page_trades):
             beginning = bars.beginning
             if beginning is None:
                 return
