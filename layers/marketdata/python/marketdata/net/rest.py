@@ -55,7 +55,10 @@ class PacedBudget:
 
 
 class Rest:
-    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most."""
+    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most.
+
+    `transport` takes the place of the network's.
+    """
 
     def __init__(
         self,
@@ -67,13 +70,16 @@ class Rest:
         sleep: Callable[[float], None],
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
-        self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
+        )
 
     def close(self) -> None:
         """Let the connections go."""
