@@ -55,7 +55,10 @@ class PacedBudget:
 
 
 class Rest:
-    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most."""
+    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most.
+
+    `transport` takes the place of the network's.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Rest:
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
         read_refusal: ReadRefusal | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
@@ -75,7 +79,9 @@ class Rest:
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
         self._read_refusal = read_refusal
-        self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
+        )
 
     def close(self) -> None:
         """Let the connections go."""
