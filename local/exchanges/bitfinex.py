@@ -11,14 +11,14 @@ from local.exchanges.bitfinex_feed import BitfinexSession
 from local.exchanges.bitfinex_rest import BitfinexRest
 from local.exchanges.faults import Faults
 from local.exchanges.streams import Streams
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 POLL_SECONDS = 0.05
 FRAMES_QUEUED_MAX = 50_000
 
 
 def bitfinex_simulator(
-    tape: Tape,
+    tape: Market,
     clock: Clock,
     faults: Faults | None = None,
     *,

@@ -10,7 +10,7 @@ import msgspec
 from local.exchanges.bitfinex_wire import encode, milliseconds, symbols, trade_row
 from local.exchanges.faults import Faults
 from local.exchanges.session import Every, TradeLine
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 CHANNELS_MAX = 25
 SNAPSHOT_TRADES = 30
@@ -26,7 +26,7 @@ class BitfinexSession:
     # Bitfinex lets a connection be that asks for nothing.
     subscribed = True
 
-    def __init__(self, tape: Tape, faults: Faults, connection: int, now: datetime) -> None:
+    def __init__(self, tape: Market, faults: Faults, connection: int, now: datetime) -> None:
         self._tape = tape
         self._faults = faults
         self._connection = connection

@@ -15,7 +15,7 @@ from marketdata.model.times import EPOCH
 from local.exchanges.bitfinex_wire import Row, candle_row, encode, milliseconds, symbols, trade_row
 from local.exchanges.budget import Budgets
 from local.exchanges.faults import Faults
-from local.exchanges.tape import OPENING, Tape
+from local.exchanges.tape import OPENING, Market
 
 ROWS_MAX = 10_000
 CANDLES_DEFAULT, TRADES_DEFAULT = 100, 120
@@ -32,7 +32,7 @@ class _Refusal(Exception):
 class BitfinexRest:
     """The handlers, over one tape as far as the clock has come."""
 
-    def __init__(self, tape: Tape, clock: Clock, faults: Faults) -> None:
+    def __init__(self, tape: Market, clock: Clock, faults: Faults) -> None:
         self._tape = tape
         self._clock = clock
         self._faults = faults
