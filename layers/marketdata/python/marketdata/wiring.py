@@ -34,6 +34,7 @@ from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
 from marketdata.jobs.order_history import order_history
+from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 
@@ -205,6 +206,7 @@ def jobs(settings: Settings, *, watching: bool = False) -> dict[str, Job]:
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace),
         "order_history": partial(order_history, history=history),
+        "reconcile": partial(reconcile, open_past=pasts(settings)),
         "backfill": partial(
             backfill, open_past=pasts(settings), settings=fill_settings(settings, watching=watching), history=history
         ),
