@@ -14,6 +14,7 @@ from marketdata.errors import StoreError
 from marketdata.jobs.scan_gaps import scan_gaps
 from marketdata.model.gap import UNRESOLVED
 from marketdata.model.instrument import Instrument
+from marketdata.model.job_run import Scope
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
@@ -82,7 +83,7 @@ def repair(
             assert span is not None
             store.record_gaps(instrument, M1, _missing(store, instrument, span), cause="operator", found_at=clock.now())
         work = Work(store, clock, settings, chosen, span)
-        work.until_nothing_is_due(ticker)
+        work.run(ticker, Scope(exchange, symbol[0] if symbol and len(symbol) == 1 else None, M1, span))
     left = work.left()
     report(work.total, left, json=json)
     if left:
@@ -102,7 +103,7 @@ def plan(
         spans = union(wanted)
         if span is not None:
             spans = union(clip(spans, span), _missing(store, instrument, span))
-        planned += [Planned(instrument, one, _how(settings, instrument, one)) for one in spans]
+        planned += [Planned(instrument, one, _how(store, settings, instrument, one)) for one in spans]
     return sorted(planned, key=lambda one: one.span.end, reverse=True)
 
 
@@ -125,8 +126,8 @@ def _missing(store: Store, instrument: Instrument, span: Span) -> tuple[Span, ..
     return subtract([span], (*known.covered, *known.empty))
 
 
-def _how(settings: wiring.Settings, instrument: Instrument, span: Span) -> str:
-    opened = wiring.pasts(settings)(instrument.exchange)
+def _how(store: Store, settings: wiring.Settings, instrument: Instrument, span: Span) -> str:
+    opened = wiring.pasts(settings, store)(instrument.exchange)
     if opened is None:
         return "cannot be asked: not followed, or without an address"
     with opened as past:

@@ -84,11 +84,8 @@ def run_job(
     )
     if recorded.obstacle:
         return Run(name, trigger, _skipped(recorded.obstacle), started_at, clock.now(), status="skipped")
-    try:
+    with recorded:
         result = jobs[name](store, clock, deadline)
-    except BaseException as error:
-        recorded.fail(error)
-        raise
     recorded.succeed(result)
     return Run(name, trigger, result, started_at, clock.now())
 
