@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 from marketdata.clock import Clock
+from marketdata.jobs.drain_queue import drain_queue
 from marketdata.model.span import Span
 from marketdata.model.times import rfc3339
 from marketdata.store.store import Store
 
-ENTRIES_A_ROUND = 2_000
 # A missed run must not leave writers without room: a week of runs may fail first.
 ROOM_BEHIND = timedelta(days=1)
 ROOM_AHEAD = timedelta(days=7)
@@ -20,16 +20,11 @@ def roll_up(store: Store, clock: Clock, deadline: datetime) -> dict[str, object]
     """
     room = Span(clock.now() - ROOM_BEHIND, clock.now() + ROOM_AHEAD)
     store.ensure_partitions(room)
-    rounds = entries = 0
-    taken: int | None = ENTRIES_A_ROUND
-    while taken == ENTRIES_A_ROUND and (rounds == 0 or clock.now() < deadline):
-        taken = store.roll_up(limit=ENTRIES_A_ROUND)
-        entries += taken or 0
-        rounds += 1
+    drained = drain_queue(store, clock, deadline, wait=False)
     return {
-        "entries": entries,
-        "rounds": rounds,
-        "drained": taken is not None and taken < ENTRIES_A_ROUND,
-        "busy": taken is None,
+        "entries": drained.entries,
+        "rounds": drained.rounds,
+        "drained": drained.empty,
+        "busy": drained.busy,
         "room_until": rfc3339(room.end),
     }

@@ -9,7 +9,7 @@ import httpx
 
 from marketdata.clock import Clock
 from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request
 
 ANSWER_BYTES_MAX = 32 * 2**20
 RETRY_SECONDS_DEFAULT = 5.0
@@ -24,8 +24,8 @@ class Budget(Protocol):
         """Reserve one request; returns how many seconds to wait before making it."""
         ...
 
-    def block(self, seconds: float) -> None:
-        """The exchange asked for silence: nobody asks for so long."""
+    def block(self, seconds: float, reason: str = "") -> None:
+        """The exchange asked for silence, and this is what it said: nobody asks for so long."""
         ...
 
 
@@ -48,14 +48,17 @@ class PacedBudget:
             self._next += self._interval
             return wait
 
-    def block(self, seconds: float) -> None:
+    def block(self, seconds: float, reason: str = "") -> None:
         """Nobody asks for so long."""
         with self._lock:
             self._next = max(self._next, self._monotonic() + seconds + self._burst_seconds)
 
 
 class Rest:
-    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most."""
+    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most.
+
+    `transport` takes the place of the network's.
+    """
 
     def __init__(
         self,
@@ -67,13 +70,18 @@ class Rest:
         sleep: Callable[[float], None],
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
+        read_refusal: ReadRefusal | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
-        self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
+        self._read_refusal = read_refusal
+        self._client = httpx.Client(
+            base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
+        )
 
     def close(self) -> None:
         """Let the connections go."""
@@ -96,15 +104,25 @@ class Rest:
 
     def _body(self, answer: httpx.Response) -> bytes:
         status = answer.status_code
+        refusal = self._read_refusal(status, answer.content) if self._read_refusal and status != 200 else None
+        if refusal is not None:
+            raise self._refused(refusal, answer)
         if status in (418, 429):
             seconds = retry_after_seconds(answer.headers.get("Retry-After"))
-            self._budget.block(seconds)
+            self._budget.block(seconds, f"HTTP {status}")
             raise RemoteThrottled(self._exchange, f"HTTP {status}", self._clock.now() + timedelta(seconds=seconds))
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
         if status != 200 or len(answer.content) > ANSWER_BYTES_MAX:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content
+
+    def _refused(self, refusal: Refusal, answer: httpx.Response) -> RemoteThrottled | RemoteMalformed:
+        reason = f"HTTP {answer.status_code}: {refusal.reason}"
+        if refusal.wait_seconds is None:
+            return RemoteMalformed(self._exchange, reason, answer.text[:300])
+        self._budget.block(refusal.wait_seconds)
+        return RemoteThrottled(self._exchange, reason, self._clock.now() + timedelta(seconds=refusal.wait_seconds))
 
 
 def retry_after_seconds(header: str | None) -> float:
