@@ -25,7 +25,8 @@ CLIENT = f"{LIBRARY}/store/patient_client.py"
 RING = "feed/ring.py"
 SQL_MERGE = "migrations/20261121000200_candles_and_merge_rule.sql"
 SQL_ROLLUPS = "migrations/20261121000300_coverage_queue_and_rollups.sql"
-SQL_LEDGER = "migrations/20261121000800_gap_ledger.sql"
+SQL_LEDGER = "migrations/20261121001200_ordered_history.sql"
+SQL_SCAN = "migrations/20261121001140_find_gaps_of_no_time.sql"
 
 TEST_BARS = "tests/unit/compute/test_bars.py"
 TEST_LIVE = "tests/unit/jobs/test_follow_live.py"
@@ -46,12 +47,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "back-off-reset-on-connect",
         STREAM,
-        "self._attempt = 0 if line.spoke else self._attempt",
-        "self._attempt = 0",
+        "        if line.spoke:\n            self._attempt, self._told",
+        "        if True:\n            self._attempt, self._told",
         (TEST_STREAM,),
     ),
     Mutant("back-off-without-jitter", STREAM, "return self._random.uniform(0, ceiling)", "return 0.0", (TEST_STREAM,)),
-    Mutant("no-watchdog", LINE, "if silence > silence_seconds_max:", "if False:", (TEST_STREAM,)),
+    Mutant(
+        "no-watchdog",
+        LINE,
+        "if silence > silence_seconds_max and loop.time() > self._quiet_until:",
+        "if False:",
+        (TEST_STREAM,),
+    ),
     Mutant(
         "break-is-no-event",
         STREAM,
@@ -95,13 +102,6 @@ MUTANTS: tuple[Mutant, ...] = (
         BARS,
         "last_trade_id is not None and last_trade_id == self.seen.highest",
         "last_trade_id is not None",
-        (TEST_BARS,),
-    ),
-    Mutant(
-        "break-leaves-the-minute-whole",
-        BARS,
-        "            self._newest.broken = True\n",
-        "            pass\n",
         (TEST_BARS,),
     ),
     Mutant(
@@ -177,7 +177,7 @@ MUTANTS: tuple[Mutant, ...] = (
         FOLLOWED,
         "if told is not None and highest is not None and told > highest:",
         "if False:",
-        (TEST_MEND, "tests/unit/jobs/test_followed_exchange.py"),
+        (TEST_MEND,),
     ),
     Mutant(
         "absent-after-one-answer",
@@ -186,7 +186,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "if True:",
         (TEST_MEND,),
     ),
-    Mutant("restart-forgets-what-was-proven", FOLLOW, "if is_whole_run(candle)]", "if False]", (TEST_MEND,)),
+    Mutant(
+        "restart-forgets-what-was-proven",
+        FOLLOWED,
+        "if bars is not None and is_whole_run(candle):",
+        "if False:",
+        (TEST_MEND,),
+    ),
     # The merge rule, in Python and in the database.
     Mutant(
         "last-write-wins",
@@ -256,7 +262,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # The ledger and the movers.
     Mutant(
         "tail-bound-from-own-rows",
-        SQL_LEDGER,
+        SQL_SCAN,
         "  v_end := internal.bucket(p_now - p_grace, 1);",
         "  select max(upper(covered)) into v_end from public.coverage where timeframe = 1;",
         (TEST_SQL_LEDGER, "tests/contract/test_gap_ledger.py"),
@@ -279,16 +285,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "empty-answer-closes-the-gap",
         FILL,
-        "        if not remaining:\n",
-        "        if not remaining or ending.answered:\n",
+        "        if not writer.remaining:\n",
+        "        if not writer.remaining or ending.answered:\n",
         (TEST_FILL,),
     ),
-    Mutant("tries-without-end", FILL, "if tries >= self._settings.tries_max:", "if False:", (TEST_FILL,)),
+    Mutant(
+        "tries-without-end", FILL, "if tries >= self.settings.tries_max and not untouched:", "if False:", (TEST_FILL,)
+    ),
     Mutant("after-the-deadline", FILL, "return self._clock.now() < self._deadline", "return True", (TEST_FILL,)),
     Mutant(
         "throttled-and-asked-again",
         REST,
-        "            self._budget.block(seconds)\n",
+        '            self._budget.block(seconds, f"HTTP {status}")\n',
         "",
         ("tests/unit/net/test_rest.py",),
     ),
@@ -316,8 +324,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "written-counts-before-the-write",
         WRITER,
-        "        return subtract((self._wanted,), union(self.covered, self.empty))",
-        "        waiting = (Span(one.open_time, one.close_time) for one in self._waiting)\n        return subtract((self._wanted,), union(self.covered, self.empty, waiting))",
+        "        return subtract((self.wanted,), union(self.covered, self.empty))",
+        "        waiting = (Span(one.open_time, one.close_time) for one in self._waiting)\n        return subtract((self.wanted,), union(self.covered, self.empty, waiting))",
         (TEST_FILL, TEST_BY_CANDLES),
     ),
     # Live.
