@@ -272,12 +272,14 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
         SystemClock(),
         sleep=time.sleep,
         wait_seconds_max=_TURN_SECONDS_MAX,
+        read_refusal=adapter.read_refusal,
     )
     try:
         yield ExchangePast(
             rest.get,
             adapter.candle_history(exchange) if adapter.candle_history else None,
             adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
+            adapter.trades_by_time(exchange) if adapter.trades_by_time else None,
         )
     finally:
         rest.close()
