@@ -30,6 +30,7 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
+from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
@@ -210,6 +211,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
+        "audit_coverage": partial(coverage_audit, history=history),
         "reconcile": partial(reconcile, open_past=pasts(settings, store)),
         "backfill": partial(
             backfill,
