@@ -101,6 +101,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
             sleep=time.sleep,
             wait_seconds_max=MEND_TURN_SECONDS_MAX,
             weights=adapter.weights,
+            read_refusal=adapter.read_refusal,
         )
         clients.callback(rest.close)
 

@@ -282,7 +282,9 @@ def filled_by_archive(url: str, clock: FakeClock, store: MemoryStore, asked: lis
         asked.append(request.path)
         return rest.get(request)
 
-    past = ExchangePast(get, BinanceRest(NAME), BinanceAggregateSearch(NAME), ArchivePast(get, BinanceArchive(NAME)))
+    past = ExchangePast(
+        get, BinanceRest(NAME), BinanceAggregateSearch(NAME), archive=ArchivePast(get, BinanceArchive(NAME))
+    )
     store.put_instruments([THIN])
     store.record_gaps(THIN, M1, [ARCHIVED], cause=HISTORY, found_at=clock.now())
     try:

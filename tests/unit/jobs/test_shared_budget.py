@@ -113,6 +113,18 @@ def test_a_silence_that_one_worker_was_asked_for_is_kept_by_all() -> None:
     assert world.store.limited_exchanges() == []
 
 
+def test_a_turn_that_was_reserved_before_another_was_silenced_is_let_go() -> None:
+    world = World()
+    one, other = world.worker(burst=10), world.worker(burst=10, patience_seconds=5)
+    world.request(other)
+    world.request(other)
+    asked = world.store.asked
+    one.block(60, "HTTP 429")
+    world.sleep(TURN_SECONDS_MAX + 0.1)
+    assert other.take() > 5
+    assert (asked, world.store.asked) == (2, 4), "two requests of three turns, the silence, and its own question"
+
+
 def test_an_exchange_is_not_silenced_by_another() -> None:
     world = World()
     world.worker("kraken").block(60, "HTTP 429")
@@ -155,3 +167,12 @@ def test_a_silence_said_while_the_store_was_away_is_told_when_it_is_back() -> No
     world.sleep(STORE_RETRY_SECONDS)
     one.take()
     assert other.take() == pytest.approx(60 - STORE_RETRY_SECONDS, abs=2)
+
+
+def test_a_heavy_request_waits_for_as_many_turns_as_it_weighs_and_reserves_them_at_once() -> None:
+    world = World()
+    one, other = world.worker(), world.worker()
+    began = world.seconds()
+    world.sleep(one.take(4))
+    assert (world.seconds() - began, world.store.asked) == (pytest.approx(3 / PACE), 1)
+    assert world.request(other) - began == pytest.approx(4 / PACE, abs=0.01)

@@ -8,13 +8,20 @@ Source: docs/add-an-exchange.md#bitfinex.
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 
 import msgspec
 
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.bitfinex_rest import NAME, NANOSECONDS_A_MILLISECOND
-from marketdata.exchanges.wire import check_trade, excerpt
+from marketdata.exchanges.bitfinex_rest import (
+    LEAST_TIME_MS,
+    NAME,
+    NANOSECONDS_A_MILLISECOND,
+    TradeRow,
+    in_time,
+    trade_of,
+)
+from marketdata.exchanges.wire import excerpt
 from marketdata.model.events import (
     CutAnnounced,
     Disconnected,
@@ -26,7 +33,7 @@ from marketdata.model.events import (
     Refused,
     Subscribed,
 )
-from marketdata.model.trade import Side, Trade
+from marketdata.model.trade import Trade
 
 WEBSOCKET_URL = "wss://api-pub.bitfinex.com/ws/2"
 CHANNELS_A_CONNECTION = 25
@@ -38,17 +45,6 @@ UNDER_MAINTENANCE = "the exchange is under maintenance"
 
 CHANNELS_MAX = 1_000
 IDS_REMEMBERED = 5_000
-# A sequence number never gets there, and time was there in 2001.
-_LEAST_TIME_MS = 10**12
-
-
-class TradeRow(msgspec.Struct, array_like=True, gc=False):
-    """`[ID, MTS, AMOUNT, PRICE]`: an amount above zero is bought by the taker. Rows may grow."""
-
-    id: int
-    time_ms: int
-    amount: Decimal
-    price: Decimal
 
 
 class _Platform(msgspec.Struct):
@@ -157,7 +153,7 @@ class BitfinexTrades:
     def _read_snapshot(self, symbol: str, rows: list[msgspec.Raw]) -> list[Event]:
         """The newest trades, newest first on the wire: with them, what was missed while away is here again."""
         read = [self._read_row(row, symbol) for row in rows]
-        trades = sorted((one for one in read if isinstance(one, Trade)), key=_in_time)
+        trades = sorted((one for one in read if isinstance(one, Trade)), key=in_time)
         self._flowing.add(symbol)
         malformed = [one for one in read if isinstance(one, Malformed)]
         return [*self._fresh(trades), *malformed, Subscribed(tuple(sorted(self._flowing)))]
@@ -187,7 +183,7 @@ class BitfinexTrades:
         numbers = [self._decode_number(item) for item in tail if bytes(item).isdigit()]
         lost = ""
         for number in numbers:
-            if number >= _LEAST_TIME_MS:
+            if number >= LEAST_TIME_MS:
                 self._time_ns = max(self._time_ns, number * NANOSECONDS_A_MILLISECOND)
             elif self._numbered:
                 if self._sequence is not None and number > self._sequence + 1:
@@ -235,20 +231,5 @@ class BitfinexTrades:
         return events or (Ignored("info"),)
 
 
-def trade_of(row: TradeRow, symbol: str) -> Trade:
-    """Raises: ValueError, InvalidOperation or OverflowError for what cannot be a trade."""
-    # Not abs(): that would round to the precision of the context.
-    size = row.amount.copy_abs()
-    check_trade(row.price, size, row.id)
-    if not 0 < row.time_ms < 10 * _LEAST_TIME_MS:
-        raise ValueError(f"time {row.time_ms} out of bounds")
-    side = Side.BUY if row.amount > 0 else Side.SELL
-    return Trade(symbol, row.id, row.time_ms * NANOSECONDS_A_MILLISECOND, row.price, size, side)
-
-
 def _text(document: object) -> str:
     return msgspec.json.encode(document).decode()
-
-
-def _in_time(trade: Trade) -> tuple[int, int]:
-    return trade.time_ns, trade.id

@@ -12,14 +12,16 @@ from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
 from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
 from marketdata.exchanges.binance_rest import BinanceRest
 from marketdata.exchanges.bitfinex import BitfinexTrades
-from marketdata.exchanges.bitfinex_rest import BitfinexRest
+from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import (
     AnyTradeHistory,
     CandleHistory,
     FrameDecoder,
     LiveTrades,
+    ReadRefusal,
     TradeArchive,
+    TradesByTime,
     Weights,
 )
 
@@ -43,6 +45,7 @@ class Adapter:
     """By REST address, where one of them has more than the others."""
     mending: Mapping[str, Callable[[str], AnyTradeHistory]] = field(default_factory=dict)
     """By feed, what its losses are mended from, where that is not `trade_history`."""
+    trades_by_time: Callable[[str], TradesByTime] | None = None
     candle_history: Callable[[str], CandleHistory] | None = None
     ids_contiguous: bool = False
     """Whether the exchange numbers the trades of one symbol one by one, so that a run of ids proves completeness."""
@@ -53,6 +56,9 @@ class Adapter:
     archive: Callable[[str], TradeArchive] | None = None
     archive_url: str | None = None
     """Where whole days of trades are, in files."""
+
+    read_refusal: ReadRefusal | None = None
+    """Where the status of an answer alone does not say whose move it is."""
 
     def trades_at(self, rest_url: str, feed: str = "") -> Callable[[str], AnyTradeHistory] | None:
         """What is asked for trades by id at that address; with `feed`, for those that it lost."""
@@ -80,10 +86,12 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             rest_url=bitfinex_rest.REST_URL,
             feeds={"trades": BitfinexTrades},
             recording=lambda name: BitfinexTrades(name=name),
+            trades_by_time=BitfinexRest,
             candle_history=BitfinexRest,
-            # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
-            requests_per_second=0.4,
+            # 15 requests for trades a minute, 30 for candles; whoever asks for more is shut out for a minute.
+            requests_per_second=0.25,
             requests_burst=5,
+            read_refusal=read_refusal,
         ),
         "binance": Adapter(
             rest_url=binance_rest.REST_URL,

@@ -11,6 +11,7 @@ from marketdata.exchanges.exchange import (
     Request,
     TradeArchive,
     TradePage,
+    TradesByTime,
     trade_steps,
 )
 
@@ -28,6 +29,7 @@ class ExchangePast:
     get: Callable[[Request], bytes]
     candles: CandleHistory | None = None
     trades: AnyTradeHistory | None = None
+    trades_by_time: TradesByTime | None = None
     archive: "ArchivePast | None" = None
 
 

@@ -9,7 +9,7 @@ import httpx
 
 from marketdata.clock import Clock
 from marketdata.errors import RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import Request, Weights
+from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request, Weights
 
 ANSWER_BYTES_MAX = 32 * 2**20
 FILE_BYTES_MAX = 256 * 2**20
@@ -80,6 +80,7 @@ class Rest:
         sleep: Callable[[float], None],
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
+        read_refusal: ReadRefusal | None = None,
         weights: Weights | None = None,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
         transport: httpx.BaseTransport | None = None,
@@ -89,6 +90,7 @@ class Rest:
         self._clock = clock
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
+        self._read_refusal = read_refusal
         self._weights = weights
         self._answer_bytes_max = answer_bytes_max
         self._client = httpx.Client(
@@ -127,6 +129,9 @@ class Rest:
 
     def _body(self, answer: httpx.Response) -> bytes:
         status = answer.status_code
+        refusal = self._read_refusal(status, answer.content) if self._read_refusal and status != 200 else None
+        if refusal is not None:
+            raise self._refused(refusal, answer)
         if status in (418, 429):
             raise self._throttled(answer)
         if status == 451:
@@ -148,6 +153,13 @@ class Rest:
         until = self._clock.now() + timedelta(seconds=seconds)
         reason = f"HTTP 418: banned until {until:%Y-%m-%dT%H:%M:%SZ}" if banned else "HTTP 429: slow down"
         return RemoteThrottled(self._exchange, reason, until)
+
+    def _refused(self, refusal: Refusal, answer: httpx.Response) -> RemoteThrottled | RemoteMalformed:
+        reason = f"HTTP {answer.status_code}: {refusal.reason}"
+        if refusal.wait_seconds is None:
+            return RemoteMalformed(self._exchange, reason, answer.text[:300])
+        self._budget.block(refusal.wait_seconds, reason)
+        return RemoteThrottled(self._exchange, reason, self._clock.now() + timedelta(seconds=refusal.wait_seconds))
 
 
 def retry_after_seconds(header: str | None, default: float = RETRY_SECONDS_DEFAULT) -> float:
