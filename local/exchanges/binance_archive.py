@@ -25,7 +25,7 @@ _DAY = timedelta(days=1)
 
 
 class BinanceArchive:
-    """The files of one market, made when they are asked for; `spoilt` ones are not what their checksum says."""
+    """The files of one market, made when they are asked for; in `spoilt` ones one number is another."""
 
     def __init__(self, market: BinanceMarket, clock: Clock, spoilt: frozenset[str] = frozenset()) -> None:
         self._spoilt = spoilt
@@ -43,16 +43,19 @@ class BinanceArchive:
         """A file, or its checksum; 404 for what is not there (yet)."""
         name = request.match_info["name"].removesuffix(".CHECKSUM")
         kind = request.match_info.get("kind") or request.match_info["interval"]
-        body = await asyncio.to_thread(self._zipped, request.match_info["symbol"], kind, name)
+        spoilt = name in self._spoilt and name == request.match_info["name"]
+        body = await asyncio.to_thread(self._zipped, request.match_info["symbol"], kind, name, spoilt)
         if request.match_info["name"].endswith(".CHECKSUM"):
             return web.Response(text=f"{sha256(body).hexdigest()}  {name}\n")
-        return web.Response(body=body[:-1] if name in self._spoilt else body, content_type="application/zip")
+        return web.Response(body=body, content_type="application/zip")
 
-    def _zipped(self, symbol: str, kind: str, name: str) -> bytes:
+    def _zipped(self, symbol: str, kind: str, name: str, spoilt: bool) -> bytes:
         start = _ending(name, f"{symbol}-{kind}-")
         if start is None or symbol not in self._market.products or start + _DAY > self._clock.now():
             raise web.HTTPNotFound
-        rows = self._rows(symbol, kind, start)
+        rows = list(self._rows(symbol, kind, start))
+        if spoilt:
+            rows[-1][2] = rows[-1][1]
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             member = zipfile.ZipInfo(name.removesuffix(".zip") + ".csv")
