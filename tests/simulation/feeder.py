@@ -118,7 +118,7 @@ class Machine:
 
     def _make(self, process: Process) -> FollowLive:
         world, pace = self._world, self._world.pace
-        watch = Watch(world, self, process)
+        watch = Watch(world, process)
 
         def open_stream(exchange: str) -> Stream:
             return Stream(
