@@ -80,6 +80,9 @@ def _take_page(pages: TradePages, bars: Bars, before: int | None) -> tuple[Trade
         again = {trade.id: trade for trade in pages.page(before)}
         merged = again | {trade.id: trade for trade in trades}
         trades = tuple(merged[one] for one in sorted(merged))
+    if bars.seen.highest is None and trades[-1].id < last:
+        # The first page ends with a trade that is known to exist.
+        raise RemoteMalformed(bars.exchange, f"trades: {last} is not known yet", "")
     for trade in trades:
         bars.add(trade)
     bars.fold()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
-from marketdata.errors import RemoteError
+from marketdata.errors import RemoteError, RemoteMalformed
 from marketdata.exchanges.exchange import Request, TradeHistory
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.model.trade import Trade
@@ -101,17 +101,30 @@ class Mender:
         return [Hole(symbol, *ends) for symbol in self._followed.bars for ends in self._followed.holes(symbol)]
 
     async def _mend(self, hole: Hole) -> None:
-        """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent."""
+        """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent.
+
+        REST may know less than the stream: it is believed only once it knows the trade that shows the hole to be one,
+        the trade after it or, at the end, its last.
+        """
         bars = self._followed.bars[hole.symbol]
-        before: int | None = hole.last + 1
-        while before is not None and before > hole.first:
+        witness = hole.last + bars.seen.covers(hole.last + 1, hole.last + 1)
+        before, newest = witness + 1, -1
+        while before > hole.first:
             trades = await self._page(hole.symbol, before)
             if not trades or trades[-1].id >= before:
                 break
-            self._deliver(bars, [trade for trade in trades if trade.id >= hole.first])
+            newest = max(newest, trades[-1].id)
+            self._deliver(bars, [trade for trade in trades if hole.first <= trade.id <= hole.last])
             before = trades[0].id
-        else:
+        if newest < witness:
+            self._wait(hole)
+        elif before <= hole.first:
             self._confirm_absence(bars, hole)
+
+    def _wait(self, hole: Hole) -> None:
+        """Let a hole be for a while."""
+        again = asyncio.get_running_loop().time() + self._limits.retry_seconds
+        self._noticed[hole.symbol, hole.first] = again - self._limits.settle_seconds
 
     async def _page(self, symbol: str, before: int) -> tuple[Trade, ...]:
         body = await self._fetch(self._history.trades_request(symbol, before, self._limits.page_trades))
@@ -150,10 +163,13 @@ class Mender:
             if beginning is None:
                 return
             first_id, start_ns = beginning
-            trades = await self._page(symbol, first_id)
-            if not trades:
+            if first_id <= 1:
+                # There is no trade before the first: it is as if it had been seen.
                 bars.account_for(first_id - 1, first_id - 1)
                 return
+            trades = await self._page(symbol, first_id)
+            if not trades:
+                raise RemoteMalformed(self._followed.name, f"trades: none below id {first_id}", "")
             self._deliver(bars, [trade for trade in trades if trade.time_ns >= start_ns])
             earlier = [trade.id for trade in trades if trade.time_ns < start_ns]
             if earlier:
