@@ -37,6 +37,9 @@ STREAM_FAULTS = frozenset(
 NEEDED = frozenset({Kind.DROP, Kind.CUT})
 """Without these nobody would ask REST for anything."""
 
+SEEDS_TRIED_MAX = 6
+"""A ban, say, has an effect only if somebody asks while it lasts."""
+
 
 def test_one_seed_has_one_history() -> None:
     first, again, other = (simulate(setup(seed, 1.0, "two")).fingerprint for seed in (4, 4, 5))
@@ -68,8 +71,8 @@ def test_what_is_missing_without_any_repair_is_named_minute_by_minute() -> None:
 
 
 def test_fifty_seeds_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "50", "--hours", "8"]) == 0
-    assert "50 seeds, 400 simulated hours" in capsys.readouterr().out
+    assert main(["--seeds", "50", "--hours", "4"]) == 0
+    assert "50 seeds, 200 simulated hours" in capsys.readouterr().out
 
 
 # Every fault has an effect, and the law holds under it
@@ -80,11 +83,14 @@ def test_fifty_seeds_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("kind", sorted(set(Kind) - NEEDED - {Kind.CLOCK, Kind.BURST, Kind.SKIP, Kind.ZOMBIE}))
 def test_each_fault_has_an_effect_and_loses_nothing(kind: Kind) -> None:
     without = _rough(0, NEEDED)
-    seed = next(seed for seed in range(50) if plan(seed, without.hours / 2, {kind}, without.times))
-    outcome = simulate(_rough(seed, NEEDED | {kind}))
-    assert outcome.counts[f"fault: {kind}"] > 0
-    assert outcome.fingerprint != _fingerprint(seed)
-    assert outcome.broken == []
+    seeds = [seed for seed in range(50) if plan(seed, without.hours / 2, {kind}, without.times)]
+    for seed in seeds[:SEEDS_TRIED_MAX]:
+        outcome = simulate(_rough(seed, NEEDED | {kind}))
+        assert outcome.counts[f"fault: {kind}"] > 0
+        assert outcome.broken == []
+        if outcome.fingerprint != _fingerprint(seed):
+            return
+    pytest.fail(f"with {kind} everything happened as without it")
 
 
 def _rough(seed: int, kinds: frozenset[Kind]) -> Setup:
