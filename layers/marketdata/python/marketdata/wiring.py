@@ -30,6 +30,7 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
+from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
@@ -210,7 +211,8 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
-        "reconcile": partial(reconcile, open_past=pasts(settings)),
+        "audit_coverage": partial(coverage_audit, history=history),
+        "reconcile": partial(reconcile, open_past=pasts(settings, store)),
         "backfill": partial(
             backfill,
             open_past=pasts(settings, store),
@@ -272,12 +274,14 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
         SystemClock(),
         sleep=time.sleep,
         wait_seconds_max=_TURN_SECONDS_MAX,
+        read_refusal=adapter.read_refusal,
     )
     try:
         yield ExchangePast(
             rest.get,
             adapter.candle_history(exchange) if adapter.candle_history else None,
             adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
+            adapter.trades_by_time(exchange) if adapter.trades_by_time else None,
         )
     finally:
         rest.close()

@@ -10,7 +10,7 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
-from marketdata.net.stream import Stream
+from marketdata.net.streams import LiveStream
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Quarantined:
 class FollowedExchange:
     """Takes the events of one stream, on the event loop's thread."""
 
-    def __init__(self, stream: Stream, *, keep_trades: bool, trades_max: int) -> None:
+    def __init__(self, stream: LiveStream, *, keep_trades: bool, trades_max: int) -> None:
         self.stream = stream
         self.name = stream.exchange.name
         self.bars: dict[str, Bars] = {}
@@ -140,8 +140,9 @@ class FollowedExchange:
             elif isinstance(event, Subscribed):
                 self._acknowledge(event)
             elif isinstance(event, Disconnected):
-                self._ending.clear()
-                self._break(self._flowing | self.bars.keys())
+                lost = self._flowing | self.bars.keys() if event.symbols is None else event.symbols
+                self._ending.difference_update(lost)
+                self._break(lost)
 
     def _open(self, symbol: str) -> Bars | None:
         if symbol not in self._symbols:
