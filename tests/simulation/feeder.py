@@ -148,6 +148,7 @@ class Machine:
             clock=self.clock,
             feed_id=process.name,
             rhythm=pace.rhythm,
+            watch_limits=pace.watching,
         )
 
     def _rest(self, process: Process, exchange: str) -> Rest:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from marketdata.model.timeframe import M1
+from marketdata.model.timeframe import timeframe_named
 
 from tests.simulation.process import Process
 from tests.simulation.world import World
@@ -46,11 +46,12 @@ class Watch:
         if not told["closed"]:
             return
         opened = msgspec.convert(told["open_time"], type=type(self._world.time.start))
-        text = f"{kind} of {symbol} {opened:%d %H:%M} by {self._process.name}"
-        if opened + M1.duration > self._world.time.now():
+        timeframe = timeframe_named(told["timeframe"])
+        text = f"{kind} of {symbol} {timeframe} {opened:%d %H:%M} by {self._process.name}"
+        if opened + timeframe.duration > self._world.time.now():
             self._world.record.breaks(f"closed before its end: {text}")
         stored = self._world.store.candles(
-            self._instruments[symbol], M1, start=opened, end=opened + M1.duration, limit=1
+            self._instruments[symbol], timeframe, start=opened, end=opened + timeframe.duration, limit=1
         )
         if not stored:
             self._world.record.breaks(f"announced before it was stored: {text}")

@@ -12,18 +12,21 @@ subscribing is no such moment.
 """
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import getcontext, setcontext
 from itertools import islice
 
 from marketdata.compute.bucket import EXACT, Bucket
 from marketdata.compute.continuity import Contiguity, IdRuns, RecentTrades
+from marketdata.compute.coverage import Spans, union
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Heartbeat
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
-from marketdata.model.times import NANOSECONDS_A_SECOND, utc
+from marketdata.model.times import NANOSECONDS_A_SECOND, nanoseconds, utc
 from marketdata.model.trade import Side, Trade
 
 # A heartbeat may overtake a trade inside the exchange: it proves that a bucket ended only this long after the end.
@@ -31,6 +34,8 @@ HEARTBEAT_GRACE_NS = 2 * NANOSECONDS_A_SECOND
 
 LATE_TRADES_MAX = 10_000
 BESIDE_MAX = 10_000
+ABSENT_MAX = 10_000
+EMPTY_KEPT = 180
 
 _LONG_AGO_NS = -(2**63)
 
@@ -70,6 +75,7 @@ class Bars:
         self.seen = IdRuns()
         self.counts = Contiguity()
         self._recent = RecentTrades()
+        self._absent: set[int] = set()
         self._ids_contiguous = ids_contiguous
         self._buckets_max = buckets_max
         self._buckets: dict[int, Bucket] = {}
@@ -78,6 +84,7 @@ class Bars:
         self._newest: Bucket | None = None
         self._late: list[Trade] = []
         self._empty: list[Span] = []
+        self._told_empty: deque[Span] = deque(maxlen=EMPTY_KEPT)
         self._forgotten_before_ns = _LONG_AGO_NS
         self._time_ns = _LONG_AGO_NS
         self._complete_until_ns = _LONG_AGO_NS
@@ -103,6 +110,21 @@ class Bars:
         return self.counts
 
     @property
+    def time(self) -> datetime:
+        """The newest time that the exchange named; the epoch before it named any."""
+        return utc(max(0, self._time_ns))
+
+    def told(self) -> Spans:
+        """The time of which the candle that is taken from here is as good as any: open, complete, or known empty."""
+        mine = [one for one in self._buckets.values() if not one.closed or one.source is not Source.PARTIAL]
+        return union([*(Span(one.open_time, utc(one.end_ns)) for one in mine), *self._told_empty])
+
+    def candle_at(self, open_time: datetime) -> Candle | None:
+        """The candle in memory that opens then, as last taken."""
+        bucket = self._buckets.get(nanoseconds(open_time))
+        return None if bucket is None else bucket.candle(self.exchange, self.symbol, self.timeframe)
+
+    @property
     def beginning(self) -> tuple[int, int] | None:
         """(first trade id, opening in nanoseconds) of the oldest bucket, while nothing before that trade was seen."""
         oldest = self._buckets[self._starts[0]] if self._starts else None
@@ -125,6 +147,12 @@ class Bars:
         """The trades with these ids, both included, are known not to be missing: they are elsewhere, or never were."""
         self.seen.add(first_id, last_id)
         self._stirred = True
+
+    def note_absent(self, first_id: int, last_id: int) -> None:
+        """The exchange says that no trades have these ids, both included; should one come all the same, it counts."""
+        self.counts.absent += last_id - first_id + 1
+        self._absent.update(range(first_id, last_id + 1)[: ABSENT_MAX - len(self._absent)])
+        self.account_for(first_id, last_id)
 
     def give_up(self, first_id: int, last_id: int) -> None:
         """The trades with these ids, both included, will not come; the ledger says what became of their minutes.
@@ -276,7 +304,7 @@ class Bars:
 
     def _is_repeated(self, trade: Trade, bucket: Bucket | None) -> bool:
         if self._ids_contiguous:
-            return self.seen.covers(trade.id, trade.id)
+            return self.seen.covers(trade.id, trade.id) and trade.id not in self._absent
         return bucket is not None and trade.id in bucket.ids
 
     def _is_settled(self, start_ns: int) -> bool:
@@ -302,6 +330,7 @@ class Bars:
         assert self._newest is not None
         self.counts.backwards += bucket.is_overtaken_by(trade) or self._newest.is_overtaken_by(trade)
         self.seen.add(trade.id, trade.id)
+        self._absent.discard(trade.id)
 
     def _touch(self, bucket: Bucket, time_ns: int) -> None:
         bucket.changed = True
@@ -311,6 +340,7 @@ class Bars:
     def _set_aside(self, trade: Trade) -> None:
         if self._ids_contiguous:
             self.seen.add(trade.id, trade.id)
+            self._absent.discard(trade.id)
         if len(self._late) < LATE_TRADES_MAX:
             self._late.append(trade)
 
@@ -394,7 +424,9 @@ class Bars:
 
     def _note_empty(self, start_ns: int, end_ns: int) -> None:
         if start_ns < end_ns:
-            self._empty.append(Span(utc(start_ns), utc(end_ns)))
+            span = Span(utc(start_ns), utc(end_ns))
+            self._empty.append(span)
+            self._told_empty.append(span)
 
     def _forget(self) -> None:
         while self._buckets_max is not None and len(self._starts) > self._buckets_max:

@@ -14,9 +14,15 @@ from marketdata.compute.bars import Bars
 from marketdata.errors import RemoteError, RemoteMalformed
 from marketdata.exchanges.exchange import Request, TradeHistory
 from marketdata.jobs.followed_exchange import FollowedExchange
+from marketdata.model.candle import Candle, Source
+from marketdata.model.timeframe import M1
+from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 
 logger = logging.getLogger(__name__)
+
+MINUTE_PAGES_MAX = 50
+"""Pages fetched for the minute of one late trade."""
 
 Fetch = Callable[[Request], Awaitable[bytes]]
 
@@ -86,6 +92,35 @@ class Mender:
         trades = self._history.parse_trades(body, symbol).trades
         return trades[-1] if trades else None
 
+    async def proven_minute(self, trade: Trade) -> Candle | None:
+        """The minute of a trade, made of the exchange's trades from before it to after it; None if they are no proof.
+
+        Raises: RemoteError.
+        """
+        start_ns = M1.floor_ns(trade.time_ns)
+        bars = Bars(self._followed.name, trade.symbol, ids_contiguous=True)
+        before = await self._end_of(trade, start_ns + M1.duration_ns)
+        for _ in range(MINUTE_PAGES_MAX):
+            trades = await self._page(trade.symbol, before)
+            for one in trades:
+                bars.add(one)
+            if not trades or trades[0].time_ns < start_ns:
+                break
+            before = trades[0].id
+        made = {change.candle.open_time: change.candle for change in bars.take()}
+        candle = made.get(utc(start_ns))
+        return candle if candle is not None and candle.source is Source.PROVEN else None
+
+    async def _end_of(self, trade: Trade, end_ns: int) -> int:
+        """An id up to which there is a trade at or after `end_ns`, looked for upwards from a trade."""
+        before = trade.id + 2
+        for _ in range(MINUTE_PAGES_MAX):
+            trades = await self._page(trade.symbol, before)
+            if not trades or trades[-1].time_ns >= end_ns or trades[-1].id < before - 1:
+                break
+            before += self._limits.page_trades
+        return before
+
     def _settled(self) -> list[Hole]:
         """The holes that did not close by themselves in a moment, newest first."""
         now = asyncio.get_running_loop().time()
@@ -145,8 +180,7 @@ class Mender:
             rest = Hole(hole.symbol, first, last)
             if rest in self._unconfirmed:
                 self._unconfirmed.discard(rest)
-                bars.account_for(first, last)
-                bars.counts.absent += len(rest)
+                bars.note_absent(first, last)
                 self.absent += len(rest)
                 logger.warning(
                     "the exchange has no trades with these ids",
