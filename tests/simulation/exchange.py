@@ -140,6 +140,7 @@ class Wire:
             return
         self._exchange.record.heard_at[self.process.name] = self._exchange.time.seconds
         for frame in frames:
+            self._exchange.record.note("frame", f"{self.process.name} {frame}")
             self._frames.put_nowait(self._garble(frame))
 
     def _garble(self, frame: str) -> str:
