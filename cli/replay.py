@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import msgspec
 import typer
 from marketdata.exchanges.registry import recording
-from marketdata.jobs.replay import CapturedFrame, Replayed, read_capture, replay
+from marketdata.jobs.replay import EXCERPTS_MAX, CapturedFrame, Replayed, read_capture, replay, survey
 from marketdata.model.candle import Candle
 from marketdata.model.timeframe import timeframe_named
 from marketdata.model.times import rfc3339
@@ -53,6 +53,7 @@ def replay_files(
     frame = timeframe_named(timeframe)
     decoder = recording(exchange)
     with Ticker("replaying") as ticker:
+        survey(_watched(files, ticker), decoder)
         replayed = replay(_watched(files, ticker), decoder, frame)
     rows = [row(candle) for candle in replayed.candles]
     (print_csv if format is Format.CSV else print_json)(rows, sys.stdout)
@@ -107,5 +108,21 @@ def _summarise(replayed: Replayed) -> None:
         f"{ignored} of other channels, {replayed.malformed} malformed -> {len(replayed.candles)} candles",
         err=True,
     )
+    _summarise_audit(replayed)
     for excerpt in replayed.excerpts:
         typer.echo(f"malformed: {excerpt}", err=True)
+
+
+def _summarise_audit(replayed: Replayed) -> None:
+    if not replayed.verdicts:
+        return
+    covered = [verdict for verdict in replayed.verdicts if verdict.covered]
+    differing = [verdict for verdict in covered if not verdict.agrees]
+    typer.echo(
+        f"{len(replayed.verdicts)} candles of the exchange itself: {len(covered)} can be checked, "
+        f"{len(covered) - len(differing)} equal ours",
+        err=True,
+    )
+    for verdict in differing[:EXCERPTS_MAX]:
+        claim, names = verdict.claim, ", ".join(verdict.differing)
+        typer.echo(f"differs: {claim.symbol} trades {claim.first_id} to {claim.last_id} in {names}", err=True)

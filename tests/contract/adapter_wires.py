@@ -26,6 +26,8 @@ from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
 
 from local.exchanges import bitfinex_wire
+from local.exchanges.binance import binance_simulator
+from local.exchanges.binance_market import BinanceMarket, aggregated, spelling
 from local.exchanges.bitfinex import bitfinex_simulator
 from local.exchanges.coinbase import coinbase_simulator
 from local.exchanges.faults import Faults
@@ -35,6 +37,9 @@ from local.exchanges.tape import Tape
 
 NOW = datetime(2026, 8, 9, 21, 5, 30, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
+LISTED = NOW - timedelta(hours=1)
+"""Since when Binance's streams tell of trades: they number aggregates from the first one on."""
+LISTED_LONG_AGO = NOW - timedelta(weeks=5)
 HASTY = Patience(backoff_seconds_first=0.01, backoff_seconds_max=0.05, watch_seconds=0.02, cut_seconds_between=0.05)
 _MILLISECOND_NS = 1_000_000
 
@@ -46,12 +51,16 @@ Truth = Callable[[Tape, str, Span], list[Trade]]
 class Wire:
     """One exchange: its server, and by feed the path of the WebSocket and what is told of a product's trades.
 
-    `symbol_of` spells a product as the exchange does.
+    `symbol_of` spells a product as the exchange does; `past` is the server to ask of longer ago,
+    where that is another one.
     """
 
     application: Application
     symbol_of: Callable[[Product], str]
     feeds: Mapping[str, tuple[str, Truth]] = field(default_factory=dict)
+    past: Application | None = None
+    refuses_unlisted: bool = True
+    """Whether asking for a symbol that is not listed is answered by an error, or by silence."""
 
 
 def _as_traded(tape: Tape, product: str, span: Span) -> list[Trade]:
@@ -72,6 +81,22 @@ def _as_bitfinex(tape: Tape, product: str, span: Span) -> list[Trade]:
     ]
 
 
+def _as_binance(tape: Tape, product: str, span: Span) -> list[Trade]:
+    """Its own symbols and ids, and times in milliseconds."""
+    market, symbol = BinanceMarket(tape, LISTED), spelling(tape.products[product])
+    return [_in_milliseconds(one) for one in market.trades(symbol, span.start, span.end)]
+
+
+def _as_binance_aggregates(tape: Tape, product: str, span: Span) -> list[Trade]:
+    """The trades of one order at one price and moment as one."""
+    market, symbol = BinanceMarket(tape, LISTED), spelling(tape.products[product])
+    return [_in_milliseconds(one) for one in aggregated(market.trades(symbol, span.start, span.end))]
+
+
+def _in_milliseconds(trade: Trade) -> Trade:
+    return msgspec.structs.replace(trade, time_ns=trade.time_ns // _MILLISECOND_NS * _MILLISECOND_NS)
+
+
 WIRES: Mapping[str, Wire] = MappingProxyType(
     {
         "coinbase": Wire(
@@ -83,6 +108,13 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             partial(bitfinex_simulator, poll_seconds=0.002),
             bitfinex_wire.symbol_of,
             {"trades": ("/ws/2", _as_bitfinex)},
+        ),
+        "binance": Wire(
+            partial(binance_simulator, listed_at=LISTED, poll_seconds=0.002),
+            spelling,
+            {"trade": ("", _as_binance), "aggTrade": ("", _as_binance_aggregates)},
+            past=partial(binance_simulator, listed_at=LISTED_LONG_AGO),
+            refuses_unlisted=False,
         ),
     }
 )
@@ -186,15 +218,26 @@ class Rig:
             self.clock.advance(timedelta(seconds=wait))
 
         budget = PacedBudget(self.adapter.requests_per_second, self.adapter.requests_burst, seconds)
-        refusals = self.adapter.read_refusal
-        return Rest(self.exchange, self.server.url, budget, self.clock, sleep=sleep, read_refusal=refusals)
+        return Rest(
+            self.exchange,
+            self.server.url,
+            budget,
+            self.clock,
+            sleep=sleep,
+            read_refusal=self.adapter.read_refusal,
+            weights=self.adapter.weights,
+        )
 
 
 @contextlib.asynccontextmanager
-async def rig(exchange: str, *, seed: int = 7, products: tuple[Product, ...] = PRODUCTS) -> AsyncIterator[Rig]:
-    """The exchange of that name, listening."""
+async def rig(
+    exchange: str, *, seed: int = 7, products: tuple[Product, ...] = PRODUCTS, past: bool = False
+) -> AsyncIterator[Rig]:
+    """The exchange of that name, listening; with `past`, the server to ask of weeks ago."""
     tape, clock, faults = Tape(seed, products), FakeClock(NOW), Faults(seed)
-    async with Server(WIRES[exchange].application(tape, clock, faults)) as server:
+    wire = WIRES[exchange]
+    application = wire.past if past and wire.past is not None else wire.application
+    async with Server(application(tape, clock, faults)) as server:
         made = Rig(exchange, server, tape, clock, faults)
         try:
             yield made

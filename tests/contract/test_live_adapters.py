@@ -115,12 +115,14 @@ async def test_a_malformed_frame_is_quarantined_and_the_connection_stays(exchang
 
 
 @every_feed
-async def test_one_symbol_that_the_exchange_refuses_does_not_cost_the_others(exchange: str, feed: str) -> None:
+async def test_one_symbol_that_the_exchange_does_not_list_does_not_cost_the_others(exchange: str, feed: str) -> None:
     async with rig(exchange) as market:
-        symbol = busiest(market)
+        symbol, refuses = busiest(market), market.wire.refuses_unlisted
         async with market.following(feed, symbol, "NOSUCHPAIR") as stream:
-            await market.until(lambda: len(market.trades(symbol)) > 20 and stream.status.refused)
-            assert stream.status.subscribed == {symbol}
+            flowing = {symbol} if refuses else {symbol, "NOSUCHPAIR"}
+            await market.until(lambda: len(market.trades(symbol)) > 20 and stream.status.subscribed == flowing)
+            await market.until(lambda: bool(stream.status.refused) is refuses)
+            assert market.breaks() == []
 
 
 @every_feed

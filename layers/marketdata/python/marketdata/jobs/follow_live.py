@@ -246,6 +246,7 @@ class FollowLive:
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
                 if late := bars.take_late():
                     self._late[followed.name].note(self._instruments[followed.name, symbol], late)
+            followed.audit.check(followed.bars)
 
     async def _record_holes(self) -> None:
         for holes in self._long_holes:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
+from marketdata.jobs.audit_minutes import MinuteAudit
 from marketdata.model.candle import Candle, Source
-from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
+from marketdata.model.events import Claim, Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 from marketdata.net.streams import LiveStream
@@ -35,6 +36,7 @@ class FollowedExchange:
         self.stream = stream
         self.name = stream.exchange.name
         self.bars: dict[str, Bars] = {}
+        self.audit = MinuteAudit(self.name)
         self.trades: list[Trade] = []
         """Trades to keep, until the store has them; over `trades_max` the oldest go, as candles do not need them."""
         self.trades_seen = 0
@@ -113,10 +115,10 @@ class FollowedExchange:
 
     def take_word(self, newest: Trade) -> None:
         """The exchange says that this is a symbol's newest trade; the mender fetches it and what is before it."""
-        self.told[newest.symbol] = max(newest.id, self.told.get(newest.symbol, 0))
+        self.told[newest.symbol] = max(newest.last_id, self.told.get(newest.symbol, 0))
         if newest.symbol not in self.bars and (bars := self._open(newest.symbol)) is not None:
             # Nothing is seen yet that a hole could begin after.
-            bars.counts.mended += 1
+            bars.counts.mended += newest.count
             self.take_trade(bars, newest)
 
     def handle(self, events: Sequence[Event]) -> None:
@@ -135,6 +137,9 @@ class FollowedExchange:
                         self._tidy()
             elif isinstance(event, Heartbeat):
                 self._beat(event)
+            elif isinstance(event, Claim):
+                if event.symbol in self._symbols:
+                    self.audit.hear(event)
             elif isinstance(event, Malformed):
                 self._quarantine_it(event)
             elif isinstance(event, Subscribed):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
 from marketdata.errors import RemoteError, RemoteMalformed
-from marketdata.exchanges.exchange import Request, TradeHistory
+from marketdata.exchanges.exchange import AnyTradeHistory, Request, TradePage, trade_steps
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.model.candle import Candle, Source
 from marketdata.model.timeframe import M1
@@ -60,7 +60,7 @@ class Mender:
     """Mends the holes of one followed exchange, one request at a time."""
 
     def __init__(
-        self, followed: FollowedExchange, history: TradeHistory, fetch: Fetch, limits: MendLimits | None = None
+        self, followed: FollowedExchange, history: AnyTradeHistory, fetch: Fetch, limits: MendLimits | None = None
     ) -> None:
         self.mended = 0
         self.absent = 0
@@ -72,6 +72,7 @@ class Mender:
         self._limits = limits or MendLimits()
         self._noticed: dict[tuple[str, int], float] = {}
         self._unconfirmed: set[Hole] = set()
+        self._cut: set[tuple[str, int]] = set()
 
     async def run(self) -> None:
         """Look and mend until cancelled."""
@@ -88,8 +89,7 @@ class Mender:
 
     async def newest(self, symbol: str) -> Trade | None:
         """The newest trade of a symbol, in one small request; None if it never traded. Raises: RemoteError."""
-        body = await self._fetch(self._history.trades_request(symbol, None, 1))
-        trades = self._history.parse_trades(body, symbol).trades
+        trades = await self._page(symbol, None, 1)
         return trades[-1] if trades else None
 
     async def proven_minute(self, trade: Trade) -> Candle | None:
@@ -101,7 +101,7 @@ class Mender:
         bars = Bars(self._followed.name, trade.symbol, ids_contiguous=True)
         before = await self._end_of(trade, start_ns + M1.duration_ns)
         for _ in range(MINUTE_PAGES_MAX):
-            trades = await self._page(trade.symbol, before)
+            trades = await self._page(trade.symbol, before, self._limits.page_trades)
             for one in trades:
                 bars.add(one)
             if not trades or trades[0].time_ns < start_ns:
@@ -115,8 +115,8 @@ class Mender:
         """An id up to which there is a trade at or after `end_ns`, looked for upwards from a trade."""
         before = trade.id + 2
         for _ in range(MINUTE_PAGES_MAX):
-            trades = await self._page(trade.symbol, before)
-            if not trades or trades[-1].time_ns >= end_ns or trades[-1].id < before - 1:
+            trades = await self._page(trade.symbol, before, self._limits.page_trades)
+            if not trades or trades[-1].time_ns >= end_ns or trades[-1].last_id < before - 1:
                 break
             before += self._limits.page_trades
         return before
@@ -127,9 +127,11 @@ class Mender:
         holes = self.holes()
         begun = {hole.key: hole for hole in holes}
         self._noticed = {key: self._noticed.get(key, now) for key in begun}
+        self._cut.intersection_update(begun)
         due = [hole for key, hole in begun.items() if now - self._noticed[key] >= self._limits.settle_seconds]
         self.too_long = {hole.key: hole for hole in due if len(hole) > self._limits.hole_ids_max}
-        return sorted((hole for hole in due if hole.key not in self.too_long), key=lambda hole: -hole.last)
+        left = self.too_long.keys() | self._cut
+        return sorted((hole for hole in due if hole.key not in left), key=lambda hole: -hole.last)
 
     def holes(self) -> list[Hole]:
         """Every run of ids that is known to exist and was not seen."""
@@ -143,36 +145,58 @@ class Mender:
         """
         bars = self._followed.bars[hole.symbol]
         witness = hole.last + bars.seen.covers(hole.last + 1, hole.last + 1)
-        before, newest = witness + 1, -1
+        before, newest, cut = witness + 1, -1, 0
         while before > hole.first:
-            trades = await self._page(hole.symbol, before)
+            trades = await self._page(hole.symbol, before, self._limits.page_trades)
             if not trades or trades[-1].id >= before:
                 break
-            newest = max(newest, trades[-1].id)
-            self._deliver(bars, [trade for trade in trades if hole.first <= trade.id <= hole.last])
+            newest = max(newest, trades[-1].last_id)
+            inside = [trade for trade in trades if trade.last_id >= hole.first and trade.id <= hole.last]
+            cut += self._deliver(bars, inside)
             before = trades[0].id
         if newest < witness:
             self._wait(hole)
         elif before <= hole.first:
-            self._confirm_absence(bars, hole)
+            (self._leave_cut if cut else self._confirm_absence)(bars, hole)
 
     def _wait(self, hole: Hole) -> None:
         """Let a hole be for a while."""
         again = asyncio.get_running_loop().time() + self._limits.retry_seconds
         self._noticed[hole.symbol, hole.first] = again - self._limits.settle_seconds
 
-    async def _page(self, symbol: str, before: int) -> tuple[Trade, ...]:
-        body = await self._fetch(self._history.trades_request(symbol, before, self._limits.page_trades))
-        return self._history.parse_trades(body, symbol).trades
+    def _leave_cut(self, bars: Bars, hole: Hole) -> None:
+        """Of an aggregate that was seen in part the rest cannot be told: its minute is left to the gap scan."""
+        rest = bars.seen.missing(hole.first, hole.last)
+        self._cut.update((hole.symbol, first) for first, _ in rest)
+        logger.warning(
+            "a hole inside an aggregate is left to the gap scan",
+            extra={"exchange": self._followed.name, "symbol": hole.symbol, "holes": len(rest)},
+        )
 
-    def _deliver(self, bars: Bars, trades: list[Trade]) -> None:
+    async def _page(self, symbol: str, before: int | None, limit: int) -> tuple[Trade, ...]:
+        """The newest trades that begin below `before`, or of all; none if there are none."""
+        steps = trade_steps(self._history, symbol, before, limit)
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(await self._fetch(request))
+        except StopIteration as end:
+            page: TradePage = end.value
+        return page.trades
+
+    def _deliver(self, bars: Bars, trades: list[Trade]) -> int:
+        """Take what is new; returns how many were passed over because a part of them was seen before."""
         bars.fold()
+        cut = 0
         for trade in trades:
-            if not bars.seen.covers(trade.id, trade.id):
+            if not bars.seen.touches(trade.id, trade.last_id):
                 self._followed.take_trade(bars, trade)
-                bars.counts.mended += 1
-                self.mended += 1
+                bars.counts.mended += trade.count
+                self.mended += trade.count
+            elif not bars.seen.covers(trade.id, trade.last_id):
+                cut += 1
         bars.fold()
+        return cut
 
     def _confirm_absence(self, bars: Bars, hole: Hole) -> None:
         """The pages reached below the hole, so the ids in it that are still unseen were not in them."""
@@ -197,15 +221,16 @@ class Mender:
             if beginning is None:
                 return
             first_id, start_ns = beginning
-            if first_id <= 1:
+            page = await self._page(symbol, first_id, self._limits.page_trades) if first_id > 0 else ()
+            trades = [trade for trade in page if trade.id < first_id]
+            if not trades and first_id > 1:
+                raise RemoteMalformed(self._followed.name, f"trades: none below id {first_id}", "")
+            if not trades:
                 # There is no trade before the first: it is as if it had been seen.
                 bars.account_for(first_id - 1, first_id - 1)
                 return
-            trades = await self._page(symbol, first_id)
-            if not trades:
-                raise RemoteMalformed(self._followed.name, f"trades: none below id {first_id}", "")
             self._deliver(bars, [trade for trade in trades if trade.time_ns >= start_ns])
-            earlier = [trade.id for trade in trades if trade.time_ns < start_ns]
+            earlier = [trade.last_id for trade in trades if trade.time_ns < start_ns]
             if earlier:
                 bars.account_for(max(earlier), max(earlier))
                 return
