@@ -9,6 +9,8 @@ from typing import Annotated, TextIO
 
 import msgspec
 import typer
+from marketdata.errors import RequestInvalid
+from marketdata.exchanges.exchange import SurveyingDecoder
 from marketdata.exchanges.registry import recording
 from marketdata.jobs.replay import EXCERPTS_MAX, CapturedFrame, Replayed, read_capture, replay, survey
 from marketdata.model.candle import Candle
@@ -52,12 +54,20 @@ def replay_files(
     """Feed recorded frames through the production adapter and bars, and print the candles. Needs no store."""
     frame = timeframe_named(timeframe)
     decoder = recording(exchange)
+    if isinstance(decoder, SurveyingDecoder):
+        _check_read_twice(files, exchange)
     with Ticker("replaying") as ticker:
         survey(_watched(files, ticker), decoder)
         replayed = replay(_watched(files, ticker), decoder, frame)
     rows = [row(candle) for candle in replayed.candles]
     (print_csv if format is Format.CSV else print_json)(rows, sys.stdout)
     _summarise(replayed)
+
+
+def _check_read_twice(files: list[Path], exchange: str) -> None:
+    for path in files:
+        if path.exists() and not path.is_file():
+            raise RequestInvalid(str(path), f"recordings of {exchange} are read twice: give a file, not a pipe")
 
 
 def row(candle: Candle) -> dict[str, str | int | None]:
