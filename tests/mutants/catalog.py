@@ -206,7 +206,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "restart-forgets-what-was-proven",
         FOLLOWED,
-        "if bars is not None and is_whole_run(candle):",
+        "if symbol not in self.bars and any(map(is_whole_run, stored)) and self._open(symbol) is not None:",
         "if False:",
         (TEST_MEND,),
     ),
