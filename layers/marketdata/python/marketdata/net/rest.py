@@ -8,7 +8,7 @@ from typing import Protocol
 import httpx
 
 from marketdata.clock import Clock
-from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.errors import RemoteAbsent, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.exchange import Request
 
 ANSWER_BYTES_MAX = 32 * 2**20
@@ -80,7 +80,7 @@ class Rest:
         self._client.close()
 
     def get(self, request: Request) -> bytes:
-        """The body of a 200. Raises: RemoteThrottled, RemoteUnavailable, RemoteMalformed."""
+        """The body of a 200. Raises: RemoteThrottled, RemoteUnavailable, RemoteMalformed (RemoteAbsent for a 404)."""
         wait = self._budget.take()
         if wait > self._wait_seconds_max:
             raise RemoteThrottled(self._exchange, "the budget is spent", self._clock.now() + timedelta(seconds=wait))
@@ -102,6 +102,8 @@ class Rest:
             raise RemoteThrottled(self._exchange, f"HTTP {status}", self._clock.now() + timedelta(seconds=seconds))
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
+        if status == 404:
+            raise RemoteAbsent(self._exchange, f"HTTP {status}", answer.text[:300])
         if status != 200 or len(answer.content) > ANSWER_BYTES_MAX:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content
