@@ -22,7 +22,7 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.store.rows import candle_row
+from marketdata.store.candle_rows import candle_row
 from marketdata.store.supabase import SupabaseStore
 from psycopg import sql
 

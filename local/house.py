@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 
 from aiohttp import web
+from marketdata import observe
 from marketdata.clock import Clock, SystemClock
 from marketdata.errors import MarketDataError, StoreError
 from marketdata.exchanges import coinbase
@@ -99,6 +100,7 @@ class House:
         check_port(self._plan.port)
         async with AsyncExitStack() as standing:
             supabase = await self._start_supabase(standing)
+            observe.configure(level="INFO", for_people=True, file=self._plan.home / "functions.log")
             self._publish_environment(supabase)
             await self._open_front(standing, supabase)
             store = SupabaseStore(self._local_url, supabase.service_key)
@@ -235,7 +237,7 @@ class House:
             f"Postgres  {supabase.dsn.rpartition('@')[2]}",
             f"exchange  {self._websocket_url()}  ({origin})",
             f"follows   {names}{' ...' if len(followed) > 8 else ''}",
-            f"data      {self._plan.home}  (feed.log and the database's logs too)",
+            f"data      {self._plan.home}  (feed.log, functions.log and the database's logs too)",
         ):
             self._say(line)
 

@@ -1,6 +1,6 @@
 """EventBridge Scheduler on one machine: runs the catalog's schedules, on the wall clock's minutes, with the same input.
 
-Jobs run one after the other on one worker thread. A job still running when its time comes again is left to finish.
+Jobs run beside each other, as functions do on AWS. A job still running when its time comes again is left to finish.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Scheduler:
         }
         self._sleep = sleep
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="schedule")
+        self._worker = ThreadPoolExecutor(max_workers=max(1, len(schedules)), thread_name_prefix="schedule")
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Scheduler:
             logger.exception("job failed", extra=event)
 
     def _call(self, schedule: Schedule, event: dict[str, Any]) -> None:
-        """Invoke the handler; on the worker thread, where its time begins."""
+        """Invoke the handler; on a worker thread, where its time begins."""
         self._handlers[schedule.function](event, context_of(function_named(schedule.function)))
 
 

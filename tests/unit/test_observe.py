@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +82,21 @@ def test_for_people_a_line_is_readable_and_on_standard_error_and_metrics_are_not
     output, errors = run('observe.configure(level="INFO", for_people=True)\nhandler({}, Context())')
     assert output == []
     assert [line.split(" ", 1)[1] for line in errors] == ["INFO gap filled candles=60"]
+
+
+def test_with_a_file_all_lines_go_there_and_only_warnings_to_the_terminal(tmp_path: Path) -> None:
+    log = tmp_path / "functions.log"
+    program = f"""
+from pathlib import Path
+observe.configure(level="INFO", for_people=True, file=Path({str(log)!r}))
+handler({{}}, Context())
+logging.getLogger("marketdata").warning("it is late")
+"""
+    output, errors = run(program)
+    assert output == []
+    assert [line.split(" ", 1)[1] for line in errors] == ["WARNING it is late"]
+    kept = log.read_text().splitlines()
+    assert [line.split(" ", 1)[1] for line in kept] == ["INFO gap filled candles=60", "WARNING it is late"]
 
 
 @pytest.mark.parametrize("for_people", [True, False])

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Any, TextIO
 
 from aws_lambda_powertools import Logger, Metrics
@@ -18,6 +20,8 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 """A Lambda handler: (event, context) to answer."""
+
+LOG_BYTES_MAX = 4_000_000
 
 # Named as the package, so that every `logging.getLogger(__name__)` below hands its lines up to this one.
 logger = Logger(service="marketdata", utc=True, use_rfc3339=True)
@@ -42,13 +46,20 @@ class _ForPeople(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def configure(*, level: str, for_people: bool = False, stream: TextIO | None = None) -> None:
-    """Log from `level` upwards; `for_people` logs readable lines to `stream` (standard error) and writes no metrics."""
+def configure(*, level: str, for_people: bool = False, stream: TextIO | None = None, file: Path | None = None) -> None:
+    """Log from `level` upwards; `for_people` logs readable lines to `stream` (standard error) and writes no metrics.
+
+    With `file` every line goes there, which keeps the newest LOG_BYTES_MAX or so, and only warnings go to `stream`.
+    """
     logger.setLevel(level)
     if for_people:
-        handler = logging.StreamHandler(stream or sys.stderr)
-        handler.setFormatter(_ForPeople())
-        logging.getLogger(logger.name).handlers = [handler]
+        handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
+        if file is not None:
+            handlers[0].setLevel(logging.WARNING)
+            handlers.append(RotatingFileHandler(file, maxBytes=LOG_BYTES_MAX, backupCount=1))
+        for handler in handlers:
+            handler.setFormatter(_ForPeople())
+        logging.getLogger(logger.name).handlers = handlers
         _Metering.on = False
 
 

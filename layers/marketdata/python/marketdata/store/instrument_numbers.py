@@ -2,8 +2,8 @@
 
 from marketdata.errors import NotFound
 from marketdata.model.instrument import Instrument
+from marketdata.store.instrument_rows import InstrumentRow
 from marketdata.store.patient_client import PatientClient
-from marketdata.store.rows import InstrumentRow
 
 Key = tuple[str, str]
 """(exchange, symbol)."""

@@ -8,11 +8,11 @@ from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.store import rows
+from marketdata.store import wire
+from marketdata.store.gap_rows import FoundGaps, GapRow
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.limits import check_limit
 from marketdata.store.patient_client import PatientClient
-from marketdata.store.rows import FoundGaps, GapRow
 
 SPANS_A_CALL_MAX = 1_000
 """Spans recorded by one call: far below the statement timeout."""
@@ -23,9 +23,8 @@ _MICROSECOND = timedelta(microseconds=1)
 class SupabaseLedger:
     """The part of the Store protocol that is about gaps."""
 
-    def __init__(self, client: PatientClient, numbers: InstrumentNumbers) -> None:
-        self._client = client
-        self._numbers = numbers
+    _client: PatientClient
+    _numbers: InstrumentNumbers
 
     def record_gaps(
         self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
@@ -35,11 +34,11 @@ class SupabaseLedger:
             "p_instrument_id": self._numbers.of("record_gaps", instrument),
             "p_timeframe": timeframe.minutes,
             "p_cause": cause,
-            "p_found_at": rows.time_text(found_at),
+            "p_found_at": wire.time_text(found_at),
         }
         whole, changed = union(spans), 0
         for start in range(0, len(whole), SPANS_A_CALL_MAX):
-            ranges = rows.multirange(whole[start : start + SPANS_A_CALL_MAX])
+            ranges = wire.multirange(whole[start : start + SPANS_A_CALL_MAX])
             changed += self._client.call("record_gaps", "record_gaps_v1", {**arguments, "p_spans": ranges}, int)
         return changed
 
@@ -68,7 +67,7 @@ class SupabaseLedger:
         check_limit(limit)
         arguments = {
             "p_worker": worker,
-            "p_now": rows.time_text(now),
+            "p_now": wire.time_text(now),
             "p_lease_seconds": lease_seconds,
             "p_limit": limit,
             "p_exchange": exchange,
@@ -77,7 +76,7 @@ class SupabaseLedger:
 
     def resolve_gap(self, gap: Gap, *, state: GapState, now: datetime, reason: str = "") -> bool:
         """See Store."""
-        arguments = {**_lease(gap), "p_state": state, "p_now": rows.time_text(now), "p_reason": reason}
+        arguments = {**_lease(gap), "p_state": state, "p_now": wire.time_text(now), "p_reason": reason}
         return self._client.call("resolve_gap", "resolve_gap_v1", arguments, bool)
 
     def release_gap(
@@ -86,10 +85,10 @@ class SupabaseLedger:
         """See Store."""
         arguments = {
             **_lease(gap),
-            "p_now": rows.time_text(now),
-            "p_retry_at": rows.time_text(retry_at),
+            "p_now": wire.time_text(now),
+            "p_retry_at": wire.time_text(retry_at),
             "p_reason": reason,
-            "p_remaining": None if remaining is None else rows.multirange(union(remaining)),
+            "p_remaining": None if remaining is None else wire.multirange(union(remaining)),
         }
         return self._client.call("release_gap", "release_gap_v1", arguments, bool)
 
@@ -98,20 +97,20 @@ class SupabaseLedger:
     ) -> list[tuple[Instrument, Span]]:
         """See Store."""
         arguments = {
-            "p_now": rows.time_text(now),
+            "p_now": wire.time_text(now),
             "p_history": f"{history // _MICROSECOND} microseconds",
             "p_grace": f"{grace // _MICROSECOND} microseconds",
             "p_instrument_id": self._number("find_gaps", instrument),
         }
         found = self._client.call("find_gaps", "find_gaps_v1", arguments, FoundGaps)
         known = self._numbers.instruments("find_gaps") if found.instrument_id else {}
-        spans = rows.spans(list(zip(found.start, found.end, strict=True)))
+        spans = wire.spans(list(zip(found.start, found.end, strict=True)))
         gaps = [(known[number], span) for number, span in zip(found.instrument_id, spans, strict=True)]
         return sorted(gaps, key=lambda gap: (gap[0].key, gap[1]))
 
     def close_covered_gaps(self, *, now: datetime) -> int:
         """See Store."""
-        arguments = {"p_now": rows.time_text(now)}
+        arguments = {"p_now": wire.time_text(now)}
         return self._client.call("close_covered_gaps", "close_covered_gaps_v1", arguments, int)
 
     def _number(self, operation: str, instrument: Instrument | None) -> int | None:

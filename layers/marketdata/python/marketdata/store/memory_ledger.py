@@ -1,0 +1,97 @@
+"""The gap ledger in the in-memory store, beside the market whose history it is about."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from marketdata.clock import Clock
+from marketdata.compute.coverage import Spans, clip, subtract, union
+from marketdata.model.gap import Gap, GapState
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1, Timeframe
+from marketdata.store.gap_ledger import GapLedger
+from marketdata.store.limits import ROWS_MAX, check_limit, claim_refused, record_refused, resolution_refused
+from marketdata.store.memory_base import Key, refuse
+from marketdata.store.memory_market import MemoryMarket
+
+
+class MemoryLedger(MemoryMarket):
+    """The part of the Store protocol that is about gaps."""
+
+    def __init__(self, clock: Clock | None) -> None:
+        super().__init__(clock)
+        self._ledger = GapLedger()
+
+    def record_gaps(
+        self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
+    ) -> int:
+        """See Store. Raises: NotFound; StoreError without a cause."""
+        refuse("record_gaps", [record_refused(cause)])
+        with self._lock:
+            self._require([instrument.key])
+            return self._ledger.record(instrument.key, timeframe, spans, cause, found_at)
+
+    def gaps(
+        self,
+        *,
+        states: Collection[GapState] | None = None,
+        instrument: Instrument | None = None,
+        limit: int,
+        after_id: int | None = None,
+    ) -> list[Gap]:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        check_limit(limit)
+        with self._lock:
+            self._require([instrument.key] if instrument else [])
+            return self._ledger.select(states, instrument.key if instrument else None, limit, after_id)
+
+    def claim_gaps(
+        self, worker: str, *, now: datetime, lease_seconds: float, limit: int, exchange: str | None = None
+    ) -> list[Gap]:
+        """See Store. Raises: RequestInvalid for a limit out of bounds; StoreError without a worker or lease."""
+        check_limit(limit)
+        refuse("claim_gaps", [claim_refused(worker, lease_seconds)])
+        with self._lock:
+            return self._ledger.claim(worker, now, timedelta(seconds=lease_seconds), limit, exchange)
+
+    def resolve_gap(self, gap: Gap, *, state: GapState, now: datetime, reason: str = "") -> bool:
+        """See Store. Raises: StoreError for a state that resolves nothing."""
+        refuse("resolve_gap", [resolution_refused(state)])
+        with self._lock:
+            return self._ledger.resolve(gap, state, now, reason)
+
+    def release_gap(
+        self, gap: Gap, *, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None = None
+    ) -> bool:
+        """See Store."""
+        with self._lock:
+            return self._ledger.release(gap, now, retry_at, reason, remaining)
+
+    def find_gaps(
+        self, *, now: datetime, history: timedelta, grace: timedelta, instrument: Instrument | None = None
+    ) -> list[tuple[Instrument, Span]]:
+        """See Store. Raises: NotFound."""
+        start, end = M1.ceil(now - history), M1.floor(now - grace)
+        with self._lock:
+            self._require([instrument.key] if instrument else [])
+            active = [
+                one for one in self.instruments(active_only=True) if instrument is None or one.key == instrument.key
+            ]
+            found = [(one, span) for one in active for span in self._missing(one.key, start, end)]
+        newest = sorted(found, key=lambda gap: gap[1].end, reverse=True)[:ROWS_MAX]
+        return sorted(newest, key=lambda gap: (gap[0].key, gap[1]))
+
+    def close_covered_gaps(self, *, now: datetime) -> int:
+        """See Store."""
+        with self._lock:
+            return self._ledger.close_covered(now, self._known, ROWS_MAX)
+
+    def _missing(self, key: Key, start: datetime, end: datetime) -> Spans:
+        """The minutes of [start, end) that are wanted and that nobody accounts for."""
+        if start >= end:
+            return ()
+        since = M1.floor(self._known_since.get(key, start))
+        followed = [Span(max(start, since), end)] if max(start, since) < end else []
+        wanted = clip(union(followed, self._ledger.ever(key, M1)), Span(start, end))
+        known = self._known(key, M1, Span(start, end))
+        return subtract(wanted, (*known, *self._ledger.spoken_for(key, M1)))

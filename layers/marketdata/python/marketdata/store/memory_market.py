@@ -1,0 +1,145 @@
+"""The market in the in-memory store: candles, trades, and what is known of their time."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+
+from marketdata.clock import Clock
+from marketdata.compute.coverage import Spans, union
+from marketdata.model.candle import Candle
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import Timeframe, timeframe_named
+from marketdata.model.times import nanoseconds, utc
+from marketdata.model.trade import Trade
+from marketdata.store.history import History
+from marketdata.store.limits import candle_refused, check_counted, check_limit, instrument_refused, trade_refused
+from marketdata.store.memory_base import Key, MemoryBase, refuse
+from marketdata.store.sorted_map import SortedMap
+from marketdata.store.store import Coverage, DayCounts
+
+_DAY = timeframe_named("1d")
+
+
+class MemoryMarket(MemoryBase):
+    """The part of the Store protocol that is about instruments, candles, trades and their time."""
+
+    def __init__(self, clock: Clock | None) -> None:
+        super().__init__(clock)
+        self._histories: defaultdict[Key, History] = defaultdict(History)
+        self._trades: defaultdict[Key, SortedMap[Trade]] = defaultdict(SortedMap)
+        # Time that changed since the last drain, one entry per instrument and day, so that it cannot outgrow the data.
+        self._queue: defaultdict[tuple[Key, datetime], set[Span]] = defaultdict(set)
+
+    def put_instruments(self, instruments: Sequence[Instrument]) -> None:
+        """See Store. Raises: also StoreError for one that cannot be followed; then nothing was written."""
+        refuse("put_instruments", map(instrument_refused, instruments))
+        with self._lock:
+            for instrument in instruments:
+                old = self._instruments.get(instrument.key)
+                self._instruments[instrument.key] = instrument
+                if self._clock:
+                    self._known_since.setdefault(instrument.key, self._clock.now())
+                if old and old.timeframes != instrument.timeframes:
+                    self._enqueue(instrument.key, self._histories[instrument.key].extent())
+
+    def put_candles(self, candles: Sequence[Candle]) -> None:
+        """See Store. Raises: also StoreError for a candle that cannot be; then nothing was written."""
+        with self._lock:
+            self._require((candle.exchange, candle.symbol) for candle in candles)
+            refuse("put_candles", map(candle_refused, candles))
+            for candle in candles:
+                key = (candle.exchange, candle.symbol)
+                self._enqueue(key, self._histories[key].report(candle))
+
+    def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Candle]:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        check_limit(limit)
+        with self._lock:
+            self._require([instrument.key])
+            return self._histories[instrument.key].candles(timeframe, start, end, limit, newest_first)
+
+    def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
+        """See Store. Times are kept to the microsecond, as the database keeps them."""
+        with self._lock:
+            self._require((exchange, trade.symbol) for trade in trades)
+            refuse("put_trades", map(trade_refused, trades))
+            for trade in trades:
+                kept, key = self._trades[exchange, trade.symbol], (utc(trade.time_ns), trade.id)
+                if key not in kept:
+                    kept.put(key, _to_the_microsecond(trade))
+
+    def trades(self, instrument: Instrument, span: Span, *, limit: int) -> list[Trade]:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        check_limit(limit)
+        with self._lock:
+            self._require([instrument.key])
+            # A key of a time alone sorts before every (time, id).
+            return list(self._trades[instrument.key].between((span.start,), (span.end,), limit=limit))
+
+    def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:
+        """See Store. A minute that has a candle, whatever its source, is not empty. Raises: NotFound."""
+        with self._lock:
+            self._require([instrument.key])
+            self._enqueue(instrument.key, self._histories[instrument.key].mark_empty(timeframe, spans))
+
+    def coverage(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> Coverage:
+        """See Store. Raises: NotFound."""
+        with self._lock:
+            self._require([instrument.key])
+            return self._histories[instrument.key].coverage(timeframe, span)
+
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store. Raises: NotFound; RequestInvalid for a span out of bounds."""
+        check_counted(span)
+        with self._lock:
+            self._require([instrument.key])
+            return self._histories[instrument.key].counts(timeframe, span)
+
+    def roll_up(self, *, limit: int = 2000) -> int | None:
+        """See Store; never None, because the lock is waited for."""
+        with self._lock:
+            taken = list(islice(self._queue, limit))
+            changed: defaultdict[Key, list[Span]] = defaultdict(list)
+            for entry in taken:
+                changed[entry[0]].extend(self._queue.pop(entry))
+            for key, spans in changed.items():
+                self._histories[key].drain(union(spans), self._instruments[key].timeframes)
+            return len(taken)
+
+    def ensure_partitions(self, span: Span) -> None:
+        """See Store; memory has room for any time."""
+
+    def _known(self, key: Key, timeframe: Timeframe, span: Span) -> Spans:
+        """What is held or known to be empty inside `span`."""
+        coverage = self._histories[key].coverage(timeframe, span)
+        return union(coverage.covered, coverage.empty)
+
+    def _enqueue(self, key: Key, changed: Spans) -> None:
+        for part in _by_day(changed):
+            self._queue[key, _DAY.floor(part.start)].add(part)
+
+
+def _by_day(spans: Iterable[Span]) -> Iterable[Span]:
+    """The same time, cut at UTC midnights."""
+    for span in spans:
+        start = span.start
+        while start < span.end:
+            end = min(span.end, _DAY.floor(start) + _DAY.duration)
+            yield Span(start, end)
+            start = end
+
+
+def _to_the_microsecond(trade: Trade) -> Trade:
+    time_ns = nanoseconds(utc(trade.time_ns))
+    return Trade(trade.symbol, trade.id, time_ns, trade.price, trade.size, trade.side, trade.count)

@@ -1,0 +1,189 @@
+"""The market in the Supabase store: candles, trades, and what is known of their time, over PostgREST.
+
+What a write means is decided in the database (migrations/): the merge rule, the queue of changes, the rollups. Here
+values become rows in sorted, bounded batches.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from marketdata.compute.coverage import union
+from marketdata.compute.merge import merge
+from marketdata.errors import StoreError
+from marketdata.model.candle import Candle
+from marketdata.model.instrument import Instrument
+from marketdata.model.span import Span
+from marketdata.model.timeframe import Timeframe
+from marketdata.model.times import utc
+from marketdata.model.trade import Trade
+from marketdata.store import wire
+from marketdata.store.batches import batches
+from marketdata.store.candle_rows import CandleColumns, CoverageSpans, DayColumns, candle_row
+from marketdata.store.instrument_numbers import InstrumentNumbers
+from marketdata.store.limits import check_counted, check_limit
+from marketdata.store.patient_client import PatientClient, Refused
+from marketdata.store.store import Coverage, DayCounts
+from marketdata.store.trade_rows import TradeColumns, trade_row
+from marketdata.store.wire import Row
+
+# SQLSTATE check_violation: what Postgres says of a row that no partition takes.
+_NO_PARTITION = "23514"
+# Twenty years, the most that one span may be, by a hundred days a call, and some to hear that nothing is left.
+_ENSURE_CALLS_MAX = 80
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class SupabaseMarket:
+    """The part of the Store protocol that is about candles, trades and their time."""
+
+    _client: PatientClient
+    _numbers: InstrumentNumbers
+
+    def put_candles(self, candles: Sequence[Candle]) -> None:
+        """See Store. Batches are written one after the other; after a StoreError some may be there."""
+        merged: dict[tuple[int, int, datetime], Candle] = {}
+        ids = self._numbers.of_all("put_candles", {(candle.exchange, candle.symbol) for candle in candles})
+        for candle in candles:
+            key = (ids[candle.exchange, candle.symbol], candle.timeframe.minutes, candle.open_time)
+            merged[key] = merge(merged[key], candle) if key in merged else candle
+        # Writers that lock rows in one order cannot deadlock.
+        for batch in batches(sorted(merged)):
+            self._write(
+                "put_candles",
+                "candles",
+                [candle_row(merged[key], key[0]) for key in batch],
+                [key[2] for key in batch],
+                on_conflict="instrument_id,timeframe,open_time",
+            )
+
+    def candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        newest_first: bool = False,
+    ) -> list[Candle]:
+        """See Store."""
+        check_limit(limit)
+        arguments = {
+            "p_instrument_id": self._numbers.of("candles", instrument),
+            "p_timeframe": timeframe.minutes,
+            "p_start": wire.time_text(start),
+            "p_end": wire.time_text(end),
+            "p_limit": limit,
+            "p_newest_first": newest_first,
+        }
+        columns = self._client.call("candles", "get_candles_v1", arguments, CandleColumns)
+        return columns.candles(instrument, timeframe)
+
+    def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
+        """See Store. Times are kept to the microsecond."""
+        kept: dict[tuple[int, datetime, int], Trade] = {}
+        ids = self._numbers.of_all("put_trades", {(exchange, trade.symbol) for trade in trades})
+        for trade in trades:
+            kept.setdefault((ids[exchange, trade.symbol], utc(trade.time_ns), trade.id), trade)
+        for batch in batches(sorted(kept)):
+            self._write(
+                "put_trades",
+                "ticks",
+                [trade_row(kept[key], key[0]) for key in batch],
+                [key[1] for key in batch],
+                on_conflict="instrument_id,time,trade_id",
+                ignore_duplicates=True,
+            )
+
+    def trades(self, instrument: Instrument, span: Span, *, limit: int) -> list[Trade]:
+        """See Store."""
+        check_limit(limit)
+        arguments = {
+            "p_instrument_id": self._numbers.of("trades", instrument),
+            "p_start": wire.time_text(span.start),
+            "p_end": wire.time_text(span.end),
+            "p_limit": limit,
+        }
+        columns = self._client.call("trades", "get_trades_v1", arguments, TradeColumns)
+        return columns.trades(instrument.symbol)
+
+    def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:
+        """See Store. A minute that has a candle, whatever its source, is not empty."""
+        arguments = {
+            "p_instrument_id": self._numbers.of("mark_empty", instrument),
+            "p_timeframe": timeframe.minutes,
+        }
+        for batch in batches(union(spans)):
+            self._client.call("mark_empty", "mark_empty_v1", {**arguments, "p_spans": wire.multirange(batch)}, object)
+
+    def coverage(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> Coverage:
+        """See Store."""
+        arguments = {
+            "p_instrument_id": self._numbers.of("coverage", instrument),
+            "p_timeframe": timeframe.minutes,
+            "p_start": wire.time_text(span.start),
+            "p_end": wire.time_text(span.end),
+        }
+        known = self._client.call("coverage", "get_coverage_v1", arguments, CoverageSpans)
+        return Coverage(covered=union(wire.spans(known.covered)), empty=union(wire.spans(known.empty)))
+
+    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+        """See Store. Raises: also RequestInvalid for a span out of bounds."""
+        check_counted(span)
+        arguments = {
+            "p_instrument_id": self._numbers.of("count_candles", instrument),
+            "p_timeframe": timeframe.minutes,
+            "p_start": wire.time_text(span.start),
+            "p_end": wire.time_text(span.end),
+        }
+        return self._client.call("count_candles", "count_candles_v1", arguments, DayColumns).days()
+
+    def roll_up(self, *, limit: int = 2000) -> int | None:
+        """See Store. An answer that was lost on the way is asked for again; then the count is of the second drain."""
+        taken = self._client.call("roll_up", "drain_dirty_v1", {"p_limit": limit}, int)
+        return None if taken < 0 else taken
+
+    def ensure_partitions(self, span: Span) -> None:
+        """See Store."""
+        self._ensure_partitions("ensure_partitions", span)
+
+    def _write(
+        self,
+        operation: str,
+        table: str,
+        batch: Sequence[Row],
+        times: Sequence[datetime],
+        *,
+        on_conflict: str,
+        ignore_duplicates: bool = False,
+    ) -> None:
+        """Write one batch; if there is no partition for some of it, make room and write it again, once."""
+
+        def write() -> None:
+            self._client.upsert(operation, table, batch, on_conflict=on_conflict, ignore_duplicates=ignore_duplicates)
+
+        try:
+            write()
+        except Refused as refusal:
+            if refusal.code != _NO_PARTITION:
+                raise
+            for span in _by_month(times):
+                self._ensure_partitions(operation, span)
+            write()
+
+    def _ensure_partitions(self, operation: str, span: Span) -> None:
+        """Make room until there is nothing left to make: the database does a bounded part of it a call."""
+        arguments = {"p_from": wire.time_text(span.start), "p_to": wire.time_text(span.end)}
+        for _ in range(_ENSURE_CALLS_MAX):
+            if not self._client.call(operation, "ensure_partitions_v1", arguments, int):
+                return
+        raise StoreError(operation, f"there is no end of partitions to make for {span.start} .. {span.end}")
+
+
+def _by_month(times: Iterable[datetime]) -> list[Span]:
+    """The spans to make room for: what `times` use of each month, not what lies between two far ones."""
+    months: defaultdict[tuple[int, int], list[datetime]] = defaultdict(list)
+    for one in times:
+        months[one.year, one.month].append(one)
+    return [Span(min(used), max(used) + _MICROSECOND) for _, used in sorted(months.items())]
