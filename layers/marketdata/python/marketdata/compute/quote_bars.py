@@ -1,7 +1,8 @@
 """Candles from quotes: of the bid, the ask or the middle between them, by the exchange's time.
 
 Nobody traded: `trades` counts quotes and `volume` is the sum of the sizes quoted on that side (of both, for the
-middle); quote volume, taker's volume and ids are None. Quotes that share a time keep the exchange's order.
+middle), or the number of quotes where an exchange gives no sizes; quote volume, taker's volume and ids are None. Quotes
+that share a time keep the exchange's order.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import utc
 
-_ZERO = Decimal(0)
+_ZERO, _ONE = Decimal(0), Decimal(1)
 _HALF = Decimal("0.5")
 
 
@@ -69,10 +70,11 @@ class QuoteBars:
 
     def _price_and_size(self, quote: Quote) -> tuple[Decimal, Decimal]:
         if self._side is PriceSide.BID:
-            return quote.bid, quote.bid_size or _ZERO
+            return quote.bid, _ONE if quote.bid_size is None else quote.bid_size
         if self._side is PriceSide.ASK:
-            return quote.ask, quote.ask_size or _ZERO
-        return (quote.bid + quote.ask) * _HALF, (quote.bid_size or _ZERO) + (quote.ask_size or _ZERO)
+            return quote.ask, _ONE if quote.ask_size is None else quote.ask_size
+        size = _ONE if quote.bid_size is None or quote.ask_size is None else quote.bid_size + quote.ask_size
+        return (quote.bid + quote.ask) * _HALF, size
 
     def _candle(self, start_ns: int, bucket: _Bucket, whole: Spans, source: Source) -> Candle:
         opens = utc(start_ns)

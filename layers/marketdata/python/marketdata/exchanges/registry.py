@@ -7,6 +7,8 @@ from types import MappingProxyType
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
+from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
+from marketdata.model.quote import PriceSide
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -23,6 +25,8 @@ class Adapter:
     requests_per_second: float = 1.0
     requests_burst: int = 1
     """REST limits, well below the exchange's own: others may share our address."""
+    usual_side: PriceSide | None = None
+    """Where quotes stream instead of trades: the price of candles that are asked for by the plain symbol."""
 
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
@@ -34,7 +38,15 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             candle_history=CoinbaseRest,
             requests_per_second=5.0,
             requests_burst=10,
-        )
+        ),
+        "oanda": Adapter(
+            feeds={"pricing": OandaPricing},
+            recording=OandaRecording,
+            candle_history=OandaRest,
+            requests_per_second=20.0,
+            requests_burst=20,
+            usual_side=PriceSide.MID,
+        ),
     }
 )
 

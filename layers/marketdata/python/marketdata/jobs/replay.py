@@ -15,10 +15,12 @@ from pathlib import Path
 import msgspec
 
 from marketdata.compute.bars import Bars
+from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import FrameDecoder
 from marketdata.model.candle import Candle
 from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed
+from marketdata.model.quote import Quote
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 
@@ -41,6 +43,7 @@ class Replayed:
     candles: list[Candle] = field(default_factory=list)
     frames: int = 0
     trades: int = 0
+    quotes: int = 0
     duplicates: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
@@ -68,17 +71,23 @@ def _captured(decode: Callable[[bytes], CapturedFrame], line: bytes, path: Path,
         raise RequestInvalid(f"{path}, line {number}", f"not a captured frame: {error}") from error
 
 
-def replay(frames: Iterable[CapturedFrame], decoder: FrameDecoder, timeframe: Timeframe) -> Replayed:
-    """The candles of all trades in `frames`; a malformed frame is counted and kept as an excerpt, as the feed does."""
-    player = _Player(decoder, timeframe)
+def replay(
+    frames: Iterable[CapturedFrame], decoder: FrameDecoder, timeframe: Timeframe, quoted: SampledBars | None = None
+) -> Replayed:
+    """The candles of all trades in `frames`; a malformed frame is counted and kept as an excerpt, as the feed does.
+
+    `quoted` makes those of quotes, where an exchange streams quotes.
+    """
+    player = _Player(decoder, timeframe, quoted)
     for captured in frames:
         player.play(captured)
     return player.finish()
 
 
 class _Player:
-    def __init__(self, decoder: FrameDecoder, timeframe: Timeframe) -> None:
+    def __init__(self, decoder: FrameDecoder, timeframe: Timeframe, quoted: SampledBars | None) -> None:
         self._decoder = decoder
+        self._quoted = quoted
         self._timeframe = timeframe
         self._bars: dict[str, Bars] = {}
         self._replayed = Replayed()
@@ -94,6 +103,8 @@ class _Player:
             if type(event) is Trade:
                 self._bars_of(event.symbol).add(event)
                 self._replayed.trades += 1
+            elif isinstance(event, Quote):
+                self._quote(event)
             elif isinstance(event, Heartbeat):
                 self._beat(event)
             elif isinstance(event, Malformed):
@@ -111,6 +122,8 @@ class _Player:
             bars = self._bars[symbol]
             self._replayed.candles.extend(change.candle for change in bars.take())
             self._replayed.duplicates += bars.duplicates
+        if self._quoted is not None:
+            self._replayed.candles.extend(self._quoted.candles())
         return self._replayed
 
     def _bars_of(self, symbol: str) -> Bars:
@@ -121,13 +134,22 @@ class _Player:
             )
         return bars
 
+    def _quote(self, quote: Quote) -> None:
+        self._replayed.quotes += 1
+        if self._quoted is not None:
+            self._quoted.add(quote)
+
     def _beat(self, heartbeat: Heartbeat) -> None:
+        if self._quoted is not None:
+            self._quoted.heartbeat(heartbeat)
         symbols = self._bars if heartbeat.symbol is None else (heartbeat.symbol,)
         for symbol in symbols:
             if symbol in self._bars:
                 self._bars[symbol].heartbeat(heartbeat)
 
     def _disconnect(self) -> None:
+        if self._quoted is not None:
+            self._quoted.disconnected()
         for bars in self._bars.values():
             bars.disconnected()
 

@@ -1,7 +1,8 @@
-"""What an exchange's live stream says, in one vocabulary for all exchanges. A Trade is an event too."""
+"""What an exchange's live stream says, in one vocabulary for all exchanges. A Trade or a Quote is an event too."""
 
 import msgspec
 
+from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 
 
@@ -47,4 +48,4 @@ class Disconnected(msgspec.Struct, frozen=True):
     reason: str
 
 
-Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | Disconnected
+Event = Trade | Quote | Heartbeat | Subscribed | Refused | Malformed | Ignored | Disconnected
