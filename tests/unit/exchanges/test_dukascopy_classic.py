@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.compute.coverage import union
+from marketdata.compute.fold_columns import fold_columns
 from marketdata.compute.quote_bars import QuoteBars
 from marketdata.errors import NotFound, RemoteMalformed, RequestInvalid
 from marketdata.exchanges.dukascopy import is_flat
@@ -84,7 +85,7 @@ def test_a_timeframe_that_the_archive_has_not_is_refused() -> None:
 def test_a_tick_has_exact_prices_and_sizes_in_base_currency() -> None:
     body = bi5([(994, 114545, 114543, 1.0, 2.06), (994, 114546, 114544, 0.75, 0.0)])
     first = nanoseconds(HOUR.span.start) + 994_000_000
-    assert ARCHIVE.parse_ticks(body, HOUR) == [
+    assert ARCHIVE.parse_ticks(body, HOUR).quotes() == [
         Quote("EURUSD", first, Decimal("1.14543"), Decimal("1.14545"), Decimal(2_060_000), Decimal(1_000_000)),
         Quote("EURUSD", first, Decimal("1.14544"), Decimal("1.14546"), Decimal(0), Decimal(750_000)),
     ]
@@ -101,7 +102,8 @@ def test_a_tick_has_exact_prices_and_sizes_in_base_currency() -> None:
     ],
 )
 def test_the_table_says_how_many_decimals_a_price_has(symbol: str, price: str) -> None:
-    (quote,) = ARCHIVE.parse_ticks(bi5([(0, 123456, 123456, 1, 1)]), file_at(f"{symbol}/2019/01/04/13h_ticks.bi5"))
+    file = file_at(f"{symbol}/2019/01/04/13h_ticks.bi5")
+    (quote,) = ARCHIVE.parse_ticks(bi5([(0, 123456, 123456, 1, 1)]), file).quotes()
     assert str(quote.bid) == price
 
 
@@ -123,7 +125,7 @@ def test_candles_of_the_ask_are_of_an_instrument_of_their_own() -> None:
 
 
 def test_no_bytes_at_all_are_no_ticks() -> None:
-    assert ARCHIVE.parse_ticks(b"", HOUR) == []
+    assert ARCHIVE.parse_ticks(b"", HOUR).quotes() == []
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,8 @@ def test_no_bytes_at_all_are_no_ticks() -> None:
     [
         (b"<html>", "corrupt|format|cut"),
         (packed(b"x" * 21), "multiple"),
-        (bi5([(5, 1, 1, 0, 0), (4, 1, 1, 0, 0)]), "follows"),
-        (bi5([(3_600_000, 1, 1, 0, 0)]), "follows"),
+        (bi5([(5, 1, 1, 0, 0), (4, 1, 1, 0, 0)]), "backwards"),
+        (bi5([(3_600_000, 1, 1, 0, 0)]), "3600000 ms"),
         (bi5([(0, 0, 1, 0, 0)]), "price"),
         (bi5([(0, 1, 1, float("nan"), 0)]), "volume"),
         (bi5([(0, 1, 1, -1.0, 0)]), "volume"),
@@ -168,11 +170,13 @@ def test_a_bomb_is_not_unpacked() -> None:
 def test_a_day_of_real_ticks_gives_exactly_the_expected_bid_candles() -> None:
     ticks, bars = 0, QuoteBars("dukascopy", "EURUSD", PriceSide.BID)
     spans: list[Span] = []
+    folded: list[Candle] = []
     for hour in range(24):
         path = FOLDER / f"dukascopy/EURUSD/2019/01/04/{hour:02}h_ticks.bi5"
-        quotes = ARCHIVE.parse_ticks(path.read_bytes(), file_at(str(path)))
-        ticks, spans = ticks + len(quotes), [*spans, file_at(str(path)).span]
-        bars.add(quotes)
+        columns = ARCHIVE.parse_ticks(path.read_bytes(), file_at(str(path)))
+        ticks, spans = ticks + len(columns), [*spans, file_at(str(path)).span]
+        bars.add(columns.quotes())
+        folded += fold_columns(columns, "dukascopy", "EURUSD", PriceSide.BID, Source.VENUE)
     with (FOLDER / "expected/dukascopy_EURUSD_2019-02-04_1m_bid.csv").open() as file:
         expected = [
             (int(row["open_time_ms"]), *map(Decimal, list(row.values())[1:5]), int(row["tick_count"]))
@@ -182,6 +186,7 @@ def test_a_day_of_real_ticks_gives_exactly_the_expected_bid_candles() -> None:
     assert ticks == 136_741
     assert [(*prices(one), one.trades) for one in candles] == expected
     assert {one.source for one in candles} == {Source.VENUE}
+    assert folded == candles
     # The exchange's own candles, volumes too, come out of its ticks.
     own = parsed("EURUSD/2019/01/04/BID_candles_min_1.bi5")
     assert [(*prices(one), one.volume) for one in own] == [(*prices(one), one.volume) for one in candles]
@@ -219,4 +224,4 @@ def parsed(place: str) -> list[Candle]:
 def test_a_file_packed_without_saying_how_long_it_is_can_be_read() -> None:
     compressor = lzma.LZMACompressor(format=lzma.FORMAT_ALONE)
     body = compressor.compress(b"") + compressor.flush()
-    assert ARCHIVE.parse_ticks(body, HOUR) == []
+    assert ARCHIVE.parse_ticks(body, HOUR).quotes() == []

@@ -67,7 +67,8 @@ def test_ticks_equal_those_of_the_classic_file_of_the_same_hour() -> None:
     classic = bi5(
         [(994, 114545, 114543, 1.0, 2.06), (994, 114546, 114544, 0.75, 0.0), (1094, 114544, 114541, 0.9, 1.12)]
     )
-    assert ARCHIVE.parse_ticks(body(TICKS), HOUR) == CLASSIC.parse_ticks(classic, file)
+    ours, theirs = ARCHIVE.parse_ticks(body(TICKS), HOUR), CLASSIC.parse_ticks(classic, file)
+    assert ours.quotes() == theirs.quotes()
 
 
 def test_candles_equal_those_of_the_classic_file_and_skipped_steps_have_none() -> None:
@@ -78,14 +79,14 @@ def test_candles_equal_those_of_the_classic_file_and_skipped_steps_have_none() -
 
 def test_an_answer_without_entries_is_a_span_without_ticks() -> None:
     nothing: dict[str, Any] = {key: [] for key in ("times", "asks", "bids", "askVolumes", "bidVolumes")}
-    assert ARCHIVE.parse_ticks(body(TICKS, **nothing, ask=None, bid=None), HOUR) == []
+    assert ARCHIVE.parse_ticks(body(TICKS, **nothing, ask=None, bid=None), HOUR).quotes() == []
     # As it answers for a Saturday.
     nothing = {key: [] for key in ("times", "opens", "highs", "lows", "closes", "volumes")}
     assert ARCHIVE.parse_candles(body(CANDLES, **nothing, open=None, high=None, low=None, close=None), DAY, EPOCH) == []
 
 
 def test_prices_are_whole_steps_even_where_the_first_is_written_as_a_float() -> None:
-    quotes = ARCHIVE.parse_ticks(body(TICKS, bid=1.1454300000000002), HOUR)
+    quotes = ARCHIVE.parse_ticks(body(TICKS, bid=1.1454300000000002), HOUR).quotes()
     assert [quote.bid for quote in quotes] == [Decimal("1.14543"), Decimal("1.14544"), Decimal("1.14541")]
 
 

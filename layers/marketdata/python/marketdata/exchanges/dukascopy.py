@@ -5,7 +5,7 @@ The newer one is not documented by Dukascopy: treat it as unstable. The registry
 Source: docs/add-an-exchange.md#dukascopy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -49,6 +49,15 @@ def candle_spans(timeframe: Timeframe, span: Span) -> Iterator[Span]:
         end = _after(start, timeframe)
         yield Span(start, end)
         start = end
+
+
+def require_times(milliseconds: Sequence[int], span: Span) -> None:
+    """Ticks never run backwards, nor out of the span that they count from. Raises: ValueError."""
+    if milliseconds != sorted(milliseconds):
+        raise ValueError("time runs backwards")
+    end = (span.end - span.start) // timedelta(milliseconds=1)
+    if milliseconds and not 0 <= milliseconds[0] <= milliseconds[-1] < end:
+        raise ValueError(f"ticks from {milliseconds[0]} ms to {milliseconds[-1]} ms are not of {end} ms")
 
 
 def candle(

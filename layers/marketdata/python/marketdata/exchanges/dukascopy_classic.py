@@ -8,6 +8,7 @@ Source: docs/add-an-exchange.md#dukascopy; captures of 2019-02-04 (EURUSD) and 2
 import lzma
 import re
 import struct
+from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,23 +23,24 @@ from marketdata.exchanges.dukascopy import (
     hours,
     is_flat,
     require_side,
+    require_times,
 )
 from marketdata.exchanges.dukascopy_instruments import Listing, listing
 from marketdata.exchanges.exchange import ArchiveFile, Request
 from marketdata.model.candle import Candle
-from marketdata.model.quote import PriceSide, Quote, sided
+from marketdata.model.quote import PriceSide, sided
+from marketdata.model.quote_columns import QuoteColumns
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe, timeframe_of_minutes
 from marketdata.model.times import NANOSECONDS_A_SECOND, nanoseconds
 
 CLASSIC_URL = "https://datafeed.dukascopy.com/datafeed"
 
-# Milliseconds since the hour, ask, bid, ask volume, bid volume; the volumes are floats, read as their bits.
-_TICK = struct.Struct(">3i2I")
+# Milliseconds since the hour, ask, bid, and two volumes: floats, read as the integers of the same bits.
+_TICK_BYTES = 20
 # Seconds since the span began, open, close, low, high, volume. Not the order of anybody else.
-_CANDLE = struct.Struct(">5iI")
-_FLOAT, _BITS = struct.Struct(">f"), struct.Struct(">I")
-_NANOSECONDS_A_MILLISECOND = 1_000_000
+_CANDLE = struct.Struct(">6i")
+_FLOAT, _BITS = struct.Struct(">f"), struct.Struct(">i")
 _UNPACKED_BYTES_MAX = 64 * 2**20
 """An hour of the busiest instrument is some 2 MB."""
 _SIZES_MAX = 100_000
@@ -79,27 +81,31 @@ class DukascopyClassic:
             for part in spans
         ]
 
-    def parse_ticks(self, body: bytes, file: ArchiveFile) -> list[Quote]:
+    def parse_ticks(self, body: bytes, file: ArchiveFile) -> QuoteColumns:
         """Decode one hour of ticks, in the file's order; no bytes at all are an hour without ticks.
 
         Raises: RemoteMalformed for what is not LZMA, is cut, lies outside its hour or runs backwards.
         """
         try:
-            return list(self._quotes(unpack(body), file))
+            return self._columns(unpack(body), file)
         except _BROKEN as error:
             raise malformed(self.name, file, error, body) from error
 
-    def _quotes(self, unpacked: bytes, file: ArchiveFile) -> Iterator[Quote]:
-        symbol, start_ns = file.symbol, nanoseconds(file.span.start)
-        prices, sizes = _Prices(listing(symbol).factor), self._sizes
-        sizes.bound()
-        before, end = 0, (file.span.end - file.span.start) // timedelta(milliseconds=1)
-        for milliseconds, ask, bid, ask_bits, bid_bits in _TICK.iter_unpack(unpacked):
-            if not before <= milliseconds < end:
-                raise ValueError(f"a tick at {milliseconds} ms follows one at {before} ms of {end}")
-            before = milliseconds
-            time_ns = start_ns + milliseconds * _NANOSECONDS_A_MILLISECOND
-            yield Quote(symbol, time_ns, prices[bid], prices[ask], sizes[bid_bits], sizes[ask_bits])
+    def _columns(self, unpacked: bytes, file: ArchiveFile) -> QuoteColumns:
+        if len(unpacked) % _TICK_BYTES:
+            raise ValueError(f"{len(unpacked)} bytes are not a multiple of {_TICK_BYTES}")
+        # Five 32-bit numbers a tick, taken apart without a step of Python for each.
+        words = array("i", unpacked)
+        words.byteswap()
+        milliseconds, asks, bids = (words[at::5].tolist() for at in range(3))
+        require_times(milliseconds, file.span)
+        if min(asks, default=1) <= 0 or min(bids, default=1) <= 0:
+            raise ValueError(f"a price of {min(*asks, *bids)} points")
+        self._sizes.bound()
+        ask_sizes, bid_sizes = ([*map(self._sizes.__getitem__, words[at::5])] for at in (3, 4))
+        places = len(str(listing(file.symbol).factor)) - 1
+        start_ns = nanoseconds(file.span.start)
+        return QuoteColumns(file.symbol, start_ns, places, milliseconds, bids, asks, bid_sizes, ask_sizes)
 
     def parse_candles(self, body: bytes, file: ArchiveFile, observed_at: datetime) -> list[Candle]:
         """Decode one file of candles, oldest first, the flat ones too. Raises: RemoteMalformed."""

@@ -24,11 +24,13 @@ from marketdata.exchanges.dukascopy import (
     hours,
     is_flat,
     require_side,
+    require_times,
 )
 from marketdata.exchanges.dukascopy_instruments import Listing, listing
 from marketdata.exchanges.exchange import ArchiveFile, Request
 from marketdata.model.candle import Candle
-from marketdata.model.quote import PriceSide, Quote, sided
+from marketdata.model.quote import PriceSide, sided
+from marketdata.model.quote_columns import QuoteColumns
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import nanoseconds
@@ -36,7 +38,7 @@ from marketdata.model.times import nanoseconds
 JSON_URL = "https://jetta.dukascopy.com/v1"
 
 _NANOSECONDS_A_MILLISECOND = 1_000_000
-_STEPS_MAX = 2**53
+_SIZE_MAX = Decimal("1e18")
 _KINDS = {1: "minute", 60: "hour", 1440: "day"}
 _DEPTHS = {1: 3, 60: 2, 1440: 1}
 
@@ -98,10 +100,10 @@ class DukascopyJson:
             for part in spans
         ]
 
-    def parse_ticks(self, body: bytes, file: ArchiveFile) -> list[Quote]:
+    def parse_ticks(self, body: bytes, file: ArchiveFile) -> QuoteColumns:
         """Decode one hour of ticks, in the answer's order. Raises: RemoteMalformed."""
         try:
-            return list(_quotes(self._decode_ticks(body), file))
+            return _columns(self._decode_ticks(body), file)
         except (msgspec.DecodeError, ValueError, InvalidOperation, RecursionError) as error:
             raise _malformed(self.name, file, error, body) from error
 
@@ -113,17 +115,20 @@ class DukascopyJson:
             raise _malformed(self.name, file, error, body) from error
 
 
-def _quotes(ticks: _Ticks, file: ArchiveFile) -> Iterator[Quote]:
+def _columns(ticks: _Ticks, file: ArchiveFile) -> QuoteColumns:
+    start_ns, places = nanoseconds(file.span.start), _places(ticks.multiplier)
     if not ticks.times:
-        return
-    times = _sums(ticks.times, ticks.timestamp * _NANOSECONDS_A_MILLISECOND, _NANOSECONDS_A_MILLISECOND)
-    bids, asks = _prices(ticks.bids, ticks.bid, ticks.multiplier), _prices(ticks.asks, ticks.ask, ticks.multiplier)
+        return QuoteColumns(file.symbol, start_ns, places, (), (), (), (), ())
+    offset = ticks.timestamp - start_ns // _NANOSECONDS_A_MILLISECOND
+    milliseconds = [*accumulate(ticks.times, initial=offset)][1:]
+    require_times(milliseconds, file.span)
+    bids, asks = _points(ticks.bids, ticks.bid, ticks.multiplier), _points(ticks.asks, ticks.ask, ticks.multiplier)
     sizes = (ticks.bid_volumes, ticks.ask_volumes)
-    for time_ns, bid, ask, bid_size, ask_size in zip(times, bids, asks, *sizes, strict=True):
-        _require_inside(time_ns, file.span)
-        if not (bid_size >= 0 and ask_size >= 0):
-            raise ValueError(f"sizes of {bid_size} and {ask_size}")
-        yield Quote(file.symbol, time_ns, bid, ask, bid_size, ask_size)
+    if len({len(milliseconds), len(bids), len(asks), *map(len, sizes)}) != 1:
+        raise ValueError("columns of several lengths")
+    if not all(0 <= size < _SIZE_MAX for column in sizes for size in column):
+        raise ValueError("a size below zero or beyond all bounds")
+    return QuoteColumns(file.symbol, start_ns, places, milliseconds, bids, asks, *sizes)
 
 
 def _candles(exchange: str, body: _Candles, file: ArchiveFile, observed_at: datetime) -> Iterator[Candle]:
@@ -162,17 +167,26 @@ def _sums(steps: Sequence[int], first_ns: int, step_ns: int) -> list[int]:
 
 
 def _prices(steps: Sequence[int], base: Decimal | None, multiplier: Decimal) -> list[Decimal]:
+    return [Decimal(points).scaleb(-_places(multiplier)) for points in _points(steps, base, multiplier)]
+
+
+def _points(steps: Sequence[int], base: Decimal | None, multiplier: Decimal) -> list[int]:
     """Running sums of whole steps, from the step nearest to the price that the answer begins with."""
-    if base is None or not 0 < multiplier <= 1 or not base > 0:
-        raise ValueError(f"prices begin at {base}, in steps of {multiplier}")
+    if base is None or not 0 < base < _SIZE_MAX:
+        raise ValueError(f"prices begin at {base}")
     first = int((base / multiplier).to_integral_value())
-    if first > _STEPS_MAX:
-        raise ValueError(f"{base} is more than {_STEPS_MAX} steps of {multiplier}")
-    totals = list(accumulate(steps, initial=first))[1:]
-    if min(totals, default=1) <= 0:
+    points = [*accumulate(steps, initial=first)][1:]
+    if min(points, default=1) <= 0:
         raise ValueError("a price falls to zero")
-    step = multiplier.normalize()
-    return [total * step for total in totals]
+    return points
+
+
+def _places(multiplier: Decimal) -> int:
+    """How many decimals a price has. Raises: ValueError for steps that are not a tenth, a hundredth, ..."""
+    sign, digits, exponent = multiplier.normalize().as_tuple()
+    if sign or digits != (1,) or not isinstance(exponent, int) or not -12 <= exponent <= 0:
+        raise ValueError(f"steps of {multiplier}")
+    return -exponent
 
 
 def _require_inside(time_ns: int, span: Span) -> None:

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from marketdata.model.candle import Candle
 from marketdata.model.events import Event
-from marketdata.model.quote import PriceSide, Quote
+from marketdata.model.quote import PriceSide
+from marketdata.model.quote_columns import QuoteColumns
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
@@ -124,9 +125,11 @@ class TickArchive(Protocol):
         """The files with the candles of `span`, oldest first. Raises: NotFound, RequestInvalid for the timeframe."""
         ...
 
-    def parse_ticks(self, body: bytes, file: ArchiveFile) -> list[Quote]:
-        """The quotes in one file, in its order. Raises: RemoteMalformed. None at all means that the file says so:
-        ask again before believing it."""
+    def parse_ticks(self, body: bytes, file: ArchiveFile) -> QuoteColumns:
+        """The quotes in one file, in its order. Raises: RemoteMalformed.
+
+        None at all means that the file says so: ask again before believing it.
+        """
         ...
 
     def parse_candles(self, body: bytes, file: ArchiveFile, observed_at: datetime) -> list[Candle]:

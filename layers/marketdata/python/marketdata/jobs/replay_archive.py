@@ -63,7 +63,7 @@ class _Player:
     def play(self, file: ArchiveFile, body: bytes) -> None:
         self._replayed.files += 1
         if file.timeframe is None:
-            self._play_ticks(file, self._archive.parse_ticks(body, file))
+            self._play_ticks(file, self._archive.parse_ticks(body, file).quotes())
         elif file.side in self._sides and self._timeframe in {None, file.timeframe}:
             self._keep(self._archive.parse_candles(body, file, EPOCH))
 
