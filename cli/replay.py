@@ -12,7 +12,7 @@ import typer
 from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.archives import ARCHIVES
-from marketdata.exchanges.registry import adapter_for
+from marketdata.exchanges.registry import adapter_for, recording
 from marketdata.jobs.replay import CapturedFrame, Replayed, read_capture, replay
 from marketdata.model.candle import Candle
 from marketdata.model.quote import PriceSide, side_of
@@ -87,13 +87,12 @@ def replay_files(
 def _replay_captures(
     files: list[Path], exchange: str, timeframe: Timeframe, price: list[PriceSide] | None, format: Format
 ) -> None:
-    adapter = adapter_for(exchange)
-    usual = adapter.usual_side
+    usual = adapter_for(exchange).usual_side
     if price and usual is None:
         raise RequestInvalid("--price", f"{exchange} streams trades, which have one price")
     quoted = SampledBars(exchange, price or list(PriceSide), usual, timeframe) if usual else None
     with Ticker("replaying") as ticker:
-        replayed = replay(_watched(files, ticker), adapter.recording(exchange), timeframe, quoted)
+        replayed = replay(_watched(files, ticker), recording(exchange), timeframe, quoted)
     rows = [row(one, side_of(one.symbol, usual)[1] if usual else None) for one in replayed.candles]
     _print(rows, QUOTED if usual else COLUMNS, format)
     _summarise(replayed)

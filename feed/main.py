@@ -20,16 +20,17 @@ from marketdata import observe
 from marketdata.clock import SystemClock
 from marketdata.errors import SettingsInvalid, StoreError
 from marketdata.exchanges.exchange import Request
-from marketdata.exchanges.registry import adapter_for, live_trades
+from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
-from marketdata.wiring import Settings, settings, store_from
+from marketdata.wiring import Settings, live_feed, settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
+from feed.metrics import write_metrics
 
 STATES_BY_NEED = ("live", "stale", "connecting", "down", "stopped")
 """The feed is as well as the best of its exchanges: restarting it for one that is down would hurt the others."""
@@ -56,6 +57,7 @@ async def run(known: Settings) -> int:
         loop.add_signal_handler(wish, follow.stop)
     runner = web.AppRunner(gateway(hub, lambda: health(follow)), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    metering = asyncio.create_task(write_metrics(follow.statuses))
     try:
         site = web.TCPSite(runner, known.feed_host, known.feed_port)
         await site.start()
@@ -67,6 +69,7 @@ async def run(known: Settings) -> int:
         observe.logger.error("stopped with unsaved candles", extra={"reason": str(error)})
         return 1
     finally:
+        metering.cancel()
         await runner.cleanup()
         clients.close()
     observe.logger.info("stopped, everything saved")
@@ -78,14 +81,14 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     clock = SystemClock()
 
     def open_stream(exchange: str) -> Stream:
-        return Stream(live_trades(exchange, known.coinbase_feed, known.coinbase_websocket_url), clock=clock)
+        return Stream(live_feed(known, exchange), clock=clock)
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
         adapter = adapter_for(followed.name)
-        if adapter.trade_history is None:
+        if adapter.trade_history is None or not adapter.ids_contiguous:
             return None
         budget = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        rest = Rest(followed.name, known.coinbase_rest_url, budget, clock, sleep=time.sleep)
+        rest = Rest(followed.name, known.exchange(followed.name).rest_url, budget, clock, sleep=time.sleep)
         clients.callback(rest.close)
 
         async def fetch(request: Request) -> bytes:

@@ -3,6 +3,7 @@
 They are third-party data and no part of this repository; tests skip, saying so, where the folder is absent.
 """
 
+import csv
 import gzip
 import json
 import re
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from marketdata.model.span import Span
 
 FOLDER = Path(__file__).parents[2] / "shared" / "captures"
 
@@ -66,3 +68,19 @@ def write_capture(frames: Iterator[Captured], path: Path) -> Path:
     text = "".join(lines).encode()
     path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
     return path
+
+
+def candle_pages(archive: str) -> list[bytes]:
+    """Every recorded answer of an exchange's candle history in a zip file of them, in order of their names."""
+    with zipfile.ZipFile(FOLDER / archive) as pages:
+        return [pages.read(name) for name in sorted(pages.namelist())]
+
+
+def expected_spans(name: str) -> list[Span]:
+    """What others found missing between the first and the last row of a recording."""
+    with (FOLDER / "expected" / name).open() as file:
+        return [Span(_time(row["gap_start"]), _time(row["gap_end"])) for row in csv.DictReader(file)]
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -15,6 +15,9 @@ from local.supabase_keys import SupabaseKeys
 
 _CLEAR = """
 set session_replication_role = replica;
+delete from public.alerts;
+delete from public.ingestion_jobs;
+delete from public.exchange_budgets;
 delete from public.candle_gaps;
 delete from public.candles;
 delete from public.ticks;

@@ -13,6 +13,7 @@ from random import Random
 
 import httpx
 import pytest
+from marketdata.compute.continuity import Contiguity
 from marketdata.compute.merge import merge
 from marketdata.compute.rollup import roll_up
 from marketdata.errors import NotFound, RequestInvalid, StoreError
@@ -23,7 +24,7 @@ from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import Coverage, DayCounts, FeedStatus, Store
+from marketdata.store.store import Coverage, DayCounts, FeedStatus, Store, TroubledInstrument
 from marketdata.store.supabase import SupabaseStore
 
 from tests.conftest import RunningSupabase
@@ -526,6 +527,8 @@ def test_more_than_a_year_is_not_counted_at_once(store: Store) -> None:
 
 def test_what_a_feed_last_said_comes_back_newest_first(store: Store) -> None:
     old = FeedStatus("coinbase", "one", "live", MONDAY, NOON, NOON, NOON, 2, 2**40, 1, 3, 4, 'said "so", once')
+    troubled = TroubledInstrument('ÖL "x", (y)', 2**35, Contiguity(2**40, 2, 3, 4, 5, 6, 7))
+    old = replace(old, contiguity=troubled.contiguity, missing=2**36, troubled=(troubled,))
     new = FeedStatus("coinbase", "two", "connecting", MONDAY, NOON + timedelta(microseconds=1))
     store.put_feed_status(replace(old, state="stale", detail=""))
     store.put_feed_status(new)
@@ -546,6 +549,12 @@ def test_more_feeds_than_a_page_holds_all_come_back(store: Store) -> None:
 def test_a_state_that_no_feed_has_is_refused(store: Store) -> None:
     with pytest.raises(StoreError):
         store.put_feed_status(FeedStatus("coinbase", "one", "sleepy", MONDAY, NOON))
+
+
+def test_a_status_that_names_too_many_instruments_is_refused(store: Store) -> None:
+    crowd = tuple(TroubledInstrument(str(number), 0, Contiguity()) for number in range(21))
+    with pytest.raises(StoreError):
+        store.put_feed_status(FeedStatus("coinbase", "one", "live", MONDAY, NOON, troubled=crowd))
 
 
 def test_a_store_that_is_there_answers(store: Store) -> None:

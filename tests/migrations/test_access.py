@@ -26,6 +26,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "candle_gaps": {"instrument_id": 1, "timeframe": 1, "span": "[2026-11-23Z,2026-11-24Z)", "cause": "scan"},
     "gaps_v": {"exchange": "x"},
     "ticks": {"instrument_id": 1, "time": "now", "trade_id": 1, "price": "1", "size": "1", "taker_buy": True},
+    "ingestion_jobs": {"kind": "x", "worker": "w", "trigger": "x", "started_at": "now", "lease_until": "now"},
+    "alerts": {"dedup_key": "x", "rule": "x", "severity": "info", "summary": "x", "created_at": "now"},
+    "exchange_budgets": {"exchange": "x"},
     "feeds": {"exchange": "x", "feed_id": "1", "state": "live", "started_at": "now", "updated_at": "now"},
 }
 READABLE_BY_ALL = {"timeframes", "instruments", "candles", "candles_v", "coverage", "candle_gaps", "gaps_v"}
@@ -71,6 +74,27 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     },
     "find_gaps_v1": {"p_now": "2026-11-24Z", "p_history": "1 hour", "p_grace": "1 minute"},
     "close_covered_gaps_v1": {"p_now": "2026-11-24Z"},
+    "start_run_v1": {
+        "p_kind": "x",
+        "p_worker": "w",
+        "p_now": "2026-11-24Z",
+        "p_lease_seconds": 60,
+        "p_trigger": "cron",
+    },
+    "renew_run_v1": {"p_id": 1, "p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60},
+    "finish_run_v1": {"p_id": 1, "p_worker": "w", "p_now": "2026-11-24Z", "p_state": "failed", "p_result": {}},
+    "get_runs_v1": {"p_now": "2026-11-24Z"},
+    "get_alerts_v1": {},
+    "take_requests_v1": {"p_exchange": "x", "p_per_second": 1, "p_burst": 1},
+    "block_exchange_v1": {"p_exchange": "x", "p_seconds": 1, "p_reason": "x"},
+    "get_limits_v1": {},
+    "prune_v1": {
+        "p_now": "2026-11-24Z",
+        "p_wanted_since": "2026-11-24Z",
+        "p_gaps_before": "2026-11-24Z",
+        "p_runs_before": "2026-11-24Z",
+        "p_alerts_before": "2026-11-24Z",
+    },
 }
 CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "count_candles_v1", "get_gaps_v1", "schema_version_v1"}
 

@@ -1,9 +1,9 @@
 """The environment becomes settings: complete, or a sentence that says what to set."""
 
 import pytest
-from marketdata.errors import SettingsInvalid
+from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import coinbase
-from marketdata.wiring import Settings, ids_contiguous, settings_from, store_from
+from marketdata.wiring import Settings, ids_contiguous, live_feed, settings_from, store_from
 
 LEAST = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "the-service-key"}
 SECRETS = LEAST | {
@@ -41,11 +41,27 @@ def test_lists_are_separated_by_commas() -> None:
     assert known.feed_exchanges == ("coinbase", "kraken")
 
 
-def test_where_coinbase_is_depends_on_the_feed() -> None:
-    assert of().coinbase_websocket_url == coinbase.EXCHANGE_URL
-    assert of(COINBASE_FEED="advanced").coinbase_websocket_url == coinbase.ADVANCED_URL
-    assert of(COINBASE_WEBSOCKET_URL="ws://127.0.0.1:1/feed").coinbase_websocket_url == "ws://127.0.0.1:1/feed"
-    assert of().coinbase_rest_url == coinbase.REST_URL
+def test_where_an_exchange_is_and_which_feed_is_followed_are_settings() -> None:
+    shipped, own = of().exchange("coinbase"), of(COINBASE_FEED="advanced").exchange("coinbase")
+    assert (shipped.feed, shipped.rest_url, shipped.websocket_url) == ("exchange", coinbase.REST_URL, None)
+    assert own.feed == "advanced"
+    known = of(COINBASE_WEBSOCKET_URL="ws://127.0.0.1:1/feed", BITFINEX_REST_URL="http://127.0.0.1:2")
+    assert known.exchange("coinbase-simulated").websocket_url == "ws://127.0.0.1:1/feed"
+    assert known.exchange("bitfinex").rest_url == "http://127.0.0.1:2"
+    with pytest.raises(RequestInvalid, match="coinbase, bitfinex"):
+        known.exchange("mtgox")
+
+
+def test_the_feed_goes_where_the_settings_say_and_to_the_public_address_otherwise() -> None:
+    assert live_feed(of(), "coinbase").url() == coinbase.EXCHANGE_URL
+    assert live_feed(of(COINBASE_FEED="advanced"), "coinbase").url() == coinbase.ADVANCED_URL
+    assert live_feed(of(COINBASE_WEBSOCKET_URL="ws://127.0.0.1:1/x"), "coinbase").url() == "ws://127.0.0.1:1/x"
+
+
+def test_a_simulated_exchange_is_never_looked_for_at_the_real_ones_address() -> None:
+    with pytest.raises(RequestInvalid, match="simulator"):
+        live_feed(of(), "coinbase-simulated")
+    assert live_feed(of(COINBASE_WEBSOCKET_URL="ws://127.0.0.1:1/x"), "coinbase-simulated").name == "coinbase-simulated"
 
 
 def test_every_function_of_one_project_signs_cursors_alike_and_no_other_project_does() -> None:
@@ -64,6 +80,7 @@ def test_every_function_of_one_project_signs_cursors_alike_and_no_other_project_
         ("MARKETDATA_LOCAL", "perhaps"),
         ("COINBASE_FEED", "fastest"),
         ("COINBASE_WEBSOCKET_URL", "https://example.com"),
+        ("BITFINEX_REST_URL", "api-pub.bitfinex.com"),
         ("FLUSH_SECONDS", "0"),
         ("FLUSH_SECONDS", "soon"),
         ("INSTRUMENTS_REFRESH_SECONDS", "-1"),

@@ -27,6 +27,7 @@ def trade(trade_id: int, seconds: float, price: str = "100", size: str = "1", si
 
 def bars(*trades: Trade, contiguous: bool = True, buckets_max: int | None = None) -> Bars:
     made = Bars("coinbase", "BTC-USD", ids_contiguous=contiguous, buckets_max=buckets_max)
+    made.acknowledged()
     for one in trades:
         made.add(one)
     return made
@@ -142,6 +143,7 @@ def test_a_closed_minute_of_an_unbroken_connection_is_live_where_ids_prove_nothi
 def test_a_break_inside_a_minute_keeps_it_partial_where_ids_prove_nothing() -> None:
     made = bars(trade(10, 30), trade(500, 61), contiguous=False)
     made.disconnected()
+    made.acknowledged()
     made.add(trade(700, 100))
     made.add(trade(800, 121))
     made.add(trade(900, 181))
@@ -151,9 +153,39 @@ def test_a_break_inside_a_minute_keeps_it_partial_where_ids_prove_nothing() -> N
 def test_a_snapshot_after_a_break_does_not_make_the_broken_minute_whole() -> None:
     made = bars(trade(10, 30), trade(500, 70), contiguous=False)
     made.disconnected()
+    made.acknowledged()
     for one in (trade(400, 60), trade(700, 100), trade(800, 121)):
         made.add(one)
     assert sources(made)[:2] == [Source.PARTIAL, Source.PARTIAL]
+
+
+def test_history_that_a_new_connection_repeats_does_not_vouch_for_the_minutes_after_it() -> None:
+    """A snapshot of the outage: trades of 12:02 may be missing from it, though its oldest is of 12:01."""
+    made = bars(trade(10, 30), contiguous=False)
+    made.disconnected()
+    for one in (trade(500, 70), trade(600, 150)):
+        made.add(one)
+    made.acknowledged()
+    # Told once more, or dated before what was heard already: not the first moment of this connection.
+    made.add(trade(550, 140))
+    for one in (trade(700, 190), trade(800, 250), trade(900, 301)):
+        made.add(one)
+    assert sources(made) == [Source.PARTIAL] * 4 + [Source.LIVE, Source.PARTIAL]
+
+
+def test_without_an_acknowledged_subscription_nothing_is_live() -> None:
+    made = Bars("bitfinex", "tBTCUSD", ids_contiguous=False)
+    for one in (trade(10, 30), trade(500, 61), trade(700, 121)):
+        made.add(one)
+    made.heartbeat(beat(200, None))
+    assert set(sources(made)) == {Source.PARTIAL}
+
+
+def test_a_subscription_that_is_acknowledged_again_without_a_break_changes_nothing() -> None:
+    made = bars(trade(10, 30), trade(500, 61), contiguous=False)
+    made.acknowledged()
+    made.add(trade(700, 121))
+    assert sources(made) == [Source.PARTIAL, Source.LIVE, Source.PARTIAL]
 
 
 def test_closed_is_told_once_and_a_later_change_is_a_revision() -> None:
@@ -220,6 +252,80 @@ def test_memory_is_bounded_and_a_trade_for_a_forgotten_minute_is_handed_out() ->
     assert made.take() == []
     assert made.take_late() == [late]
     assert made.take_late() == []
+
+
+def test_a_minute_that_the_store_completed_is_not_told_again_from_what_is_in_memory() -> None:
+    made = bars(trade(1, 0), trade(2, 61), trade(3, 70), trade(9, 200))
+    made.take()
+    made.resume(2, 6, NOON_NS + 120 * SECOND)
+    made.resume(7, 8, NOON_NS + 180 * SECOND)
+    assert made.seen.holes == []
+    made.add(trade(50, 75))
+    assert made.take() == []
+    assert [late.id for late in made.take_late()] == [50]
+
+
+def test_a_hole_that_is_given_up_proves_nothing_around_it_and_no_emptiness() -> None:
+    made = bars(trade(1, 0), trade(2, 61), trade(9, 250), trade(10, 310))
+    made.take()
+    made.give_up(3, 8)
+    made.add(trade(11, 370))
+    assert made.seen.holes == []
+    assert [(change.candle.first_id, change.candle.source) for change in made.take()] == [
+        (10, Source.PROVEN),
+        (11, Source.PARTIAL),
+    ]
+    assert made.take_empty() == []
+
+
+def minutes(first: int, last: int) -> Span:
+    return Span(NOON + timedelta(minutes=first), NOON + timedelta(minutes=last))
+
+
+def test_a_hole_concerns_the_minutes_from_the_trade_before_it_to_the_one_after() -> None:
+    made = bars(trade(1, 0), trade(2, 61), trade(9, 250), trade(10, 310))
+    assert made.minutes_of_hole(3, 8) == minutes(1, 5)
+
+
+def test_a_hole_between_proven_minutes_concerns_neither_of_them() -> None:
+    made = bars(trade(20, 500))
+    made.resume(2, 6, NOON_NS + 120 * SECOND)
+    made.resume(9, 11, NOON_NS + 300 * SECOND)
+    assert made.minutes_of_hole(7, 8) == minutes(2, 4)
+
+
+def test_a_hole_up_to_now_concerns_the_closed_minutes_alone() -> None:
+    made = bars(trade(1, 0), trade(2, 61))
+    assert made.minutes_of_hole(3, 8) is None
+    made.heartbeat(beat(250, 8))
+    assert made.minutes_of_hole(3, 8) == minutes(1, 4)
+
+
+# Contiguity
+
+
+def test_trades_holes_and_duplicates_are_counted() -> None:
+    made = bars(trade(1, 0), trade(2, 1), trade(2, 1), trade(5, 2), trade(6, 3), trade(3, 1))
+    made.take()
+    counts = made.contiguity
+    assert (counts.trades, counts.duplicates, counts.holes, counts.violations) == (5, 1, 1, 0)
+
+
+@pytest.mark.parametrize("again", [trade(2, 1, price="101"), trade(2, 1, size="2"), trade(2, 1, side=Side.SELL)])
+def test_an_id_that_comes_again_with_another_content_is_a_violation(again: Trade) -> None:
+    made = bars(trade(1, 0), trade(2, 1))
+    made.take()
+    made.add(trade(3, 2))
+    made.add(again)
+    made.take()
+    assert (made.contiguity.conflicting, made.contiguity.duplicates) == (1, 1)
+
+
+@pytest.mark.parametrize(("seconds", "violations"), [(9.5, 0), (5, 1), (-70, 1)])
+def test_ids_that_run_backwards_in_time_are_violations_beyond_a_moment(seconds: float, violations: int) -> None:
+    made = bars(trade(1, 0), trade(2, 10), trade(3, seconds))
+    made.take()
+    assert made.contiguity.backwards == violations
 
 
 # Laws -----------------------------------------------------------------------------------------------------------------

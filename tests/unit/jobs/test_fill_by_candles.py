@@ -106,7 +106,18 @@ async def test_one_search_after_another_begins_where_the_last_one_was() -> None:
         assert len(exchange.paths("trades")) < 90
 
 
-@pytest.mark.parametrize("lie", [lambda rows: [], lambda rows: rows[:10], lambda rows: rows[10:]])
+def opens(row: list[float]) -> float:
+    return row[0] - ago(0, minutes=30).start.timestamp()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        lambda rows: [],
+        lambda rows: [row for row in rows if opens(row) >= 600],
+        lambda rows: [row for row in rows if opens(row) < 1_200],
+    ],
+)
 async def test_an_empty_or_truncated_answer_says_nothing_of_what_it_lacks(lie: Callable[[Rows], Rows]) -> None:
     span = ago(0, minutes=30)
     async with past_exchange() as exchange:

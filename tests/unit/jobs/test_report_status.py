@@ -1,13 +1,15 @@
 """What the system says of itself."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from marketdata.compute.continuity import Contiguity
 from marketdata.jobs.report_status import NEWEST_MAX, list_instruments, report_status
 from marketdata.model.instrument import Instrument
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import FeedStatus
+from marketdata.store.store import FeedStatus, TroubledInstrument
 
 from tests.market import BTC, a_store, at, candle
 
@@ -42,6 +44,17 @@ def test_a_feed_that_said_it_stopped_has_stopped() -> None:
     store = a_store()
     store.put_feed_status(feed("stopped", 3600))
     assert status_of(store)["feeds"][0]["state"] == "stopped"
+
+
+def test_what_the_trade_ids_showed_is_told_in_sum_and_of_the_worst() -> None:
+    store = a_store()
+    counts = Contiguity(trades=9, duplicates=1, holes=2, mended=3, absent=4, conflicting=5, backwards=6)
+    troubled = TroubledInstrument("BTC-USD", 7, counts)
+    store.put_feed_status(replace(feed("live", 1), contiguity=counts, missing=7, troubled=(troubled,)))
+    report = status_of(store)["feeds"][0]
+    assert report["contiguity"]["violations"] == 15
+    assert (report["contiguity"]["missing"], report["contiguity"]["mended"]) == (7, 3)
+    assert report["troubled"] == [{"symbol": "BTC-USD", "contiguity": report["contiguity"]}]
 
 
 def test_the_simulator_is_never_taken_for_an_exchange() -> None:

@@ -14,12 +14,22 @@ from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from marketdata.clock import SystemClock
-from marketdata.errors import SettingsInvalid
-from marketdata.exchanges import coinbase
-from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
+from marketdata.errors import RequestInvalid, SettingsInvalid
+from marketdata.exchanges.exchange import LiveTrades
+from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
@@ -47,6 +57,26 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 WebSocketUrl = Annotated[str, Field(pattern=r"^wss?://[^\s/]+")]
 
 
+class ExchangeSettings(BaseModel):
+    """Where one exchange is, and which of its feeds is followed."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    name: str
+    rest_url: Url
+    feed: str
+    websocket_url: WebSocketUrl | None = None
+    """None is the feed's public address."""
+
+    @field_validator("feed")
+    @classmethod
+    def _exists(cls, feed: str, known: ValidationInfo) -> str:
+        feeds = ADAPTERS[known.data["name"]].feeds
+        if feeds and feed not in feeds:
+            raise ValueError(f"must be one of {', '.join(feeds)}")
+        return feed
+
+
 class Settings(BaseModel):
     """Everything that is set from outside, each under the name of its environment variable."""
 
@@ -64,9 +94,8 @@ class Settings(BaseModel):
     log_level: Level = Field(default="INFO", validation_alias="LOG_LEVEL")
     feed_exchanges: Names = Field(default=(), validation_alias="FEED_EXCHANGES")
     """Which exchanges this feed follows; none named means every one that has active instruments."""
-    coinbase_feed: Literal["exchange", "advanced"] = Field(default="exchange", validation_alias="COINBASE_FEED")
-    coinbase_websocket_url: WebSocketUrl = Field(validation_alias="COINBASE_WEBSOCKET_URL")
-    coinbase_rest_url: Url = Field(validation_alias="COINBASE_REST_URL")
+    exchanges: tuple[ExchangeSettings, ...]
+    """Each exchange of the registry, in its order: `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -84,6 +113,11 @@ class Settings(BaseModel):
     feed_host: str = Field(default="127.0.0.1", validation_alias="FEED_HOST")
     feed_port: int = Field(default=8080, ge=0, le=65_535, validation_alias="FEED_PORT")
 
+    def exchange(self, name: str) -> ExchangeSettings:
+        """The settings of an exchange, which its simulator shares. Raises: RequestInvalid listing those there are."""
+        adapter_for(name)
+        return next(one for one in self.exchanges if one.name == name.removesuffix(SIMULATED_SUFFIX))
+
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`; a variable that is set to nothing is not set.
@@ -92,7 +126,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     try:
-        return Settings.model_validate({**_defaults(given), **given})
+        return Settings.model_validate({**_defaults(given), **given, "exchanges": _exchanges(given)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
@@ -181,12 +215,14 @@ def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[Exchange
     """
 
     def open_past(exchange: str) -> AbstractContextManager[ExchangePast] | None:
-        simulated = exchange.endswith(SIMULATED_SUFFIX)
         known = exchange.removesuffix(SIMULATED_SUFFIX) in ADAPTERS
         followed = not settings.feed_exchanges or exchange in settings.feed_exchanges
-        if not (known and followed) or (simulated and settings.coinbase_rest_url == coinbase.REST_URL):
+        if not (known and followed):
             return None
-        return _past(exchange, settings.coinbase_rest_url)
+        url, adapter = settings.exchange(exchange).rest_url, adapter_for(exchange)
+        if exchange.endswith(SIMULATED_SUFFIX) and url == adapter.rest_url:
+            return None
+        return _past(exchange, url) if adapter.candle_history or adapter.trade_history else None
 
     return open_past
 
@@ -203,7 +239,7 @@ def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
         yield ExchangePast(
             rest.get,
             adapter.candle_history(exchange) if adapter.candle_history else None,
-            adapter.trade_history(exchange) if adapter.trade_history and ids_contiguous(exchange) else None,
+            adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
         )
     finally:
         rest.close()
@@ -220,24 +256,47 @@ def _budget(exchange: str, url: str) -> "Budget":
         return _budgets[exchange, url]
 
 
+def live_feed(settings: Settings, exchange: str) -> LiveTrades:
+    """The live stream of an exchange, as `settings` say. Raises: RequestInvalid if there is none.
+
+    As with `pasts`, a simulated exchange is never looked for at the real one's address.
+    """
+    known = settings.exchange(exchange)
+    if exchange.endswith(SIMULATED_SUFFIX) and known.websocket_url is None:
+        raise RequestInvalid("exchange", f"{exchange} needs the address of a simulator")
+    return live_trades(exchange, known.feed, known.websocket_url)
+
+
 def ids_contiguous(exchange: str) -> bool:
     """Whether trade ids of that exchange count up by one; a simulated one keeps the promises of the real one."""
-    return exchange.removesuffix(SIMULATED_SUFFIX) == coinbase.NAME and coinbase.CoinbaseExchange.ids_contiguous
+    adapter = ADAPTERS.get(exchange.removesuffix(SIMULATED_SUFFIX))
+    return adapter is not None and adapter.ids_contiguous
 
 
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     """The defaults that depend on other settings."""
-    advanced = given.get("COINBASE_FEED") == "advanced"
     service_key = given.get("SUPABASE_SERVICE_ROLE_KEY") or given.get("SUPABASE_SECRET_KEY", "")
-    return {
-        "COINBASE_WEBSOCKET_URL": coinbase.ADVANCED_URL if advanced else coinbase.EXCHANGE_URL,
-        "COINBASE_REST_URL": coinbase.REST_URL,
-        "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
-    }
+    return {"CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest()}
+
+
+def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:
+    """The settings of each exchange, as given or as its adapter has them."""
+    return [
+        {
+            "name": name,
+            "rest_url": given.get(f"{name.upper()}_REST_URL", adapter.rest_url),
+            "feed": given.get(f"{name.upper()}_FEED", adapter.default_feed),
+            "websocket_url": given.get(f"{name.upper()}_WEBSOCKET_URL"),
+        }
+        for name, adapter in ADAPTERS.items()
+    ]
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0])
+    """The variable that a problem is with: `exchanges, 0, rest_url` is COINBASE_REST_URL."""
+    if location[0] != "exchanges":
+        return str(location[0])
+    return f"{list(ADAPTERS)[int(location[1])]}_{location[2]}".upper()
 
 
 def _reason(message: str) -> str:

@@ -6,28 +6,19 @@ time; inside a bucket the order is (exchange time, trade id). Arithmetic is exac
 
 Rank (docs/data-semantics.md): a candle is `proven` when every id from the one before its first trade to the one after
 its last has been seen (or a heartbeat showed that no later trade exists), `live` when ids prove nothing but the
-connection has held since before the bucket opened until after it closed, else `partial`.
+connection has held since before the bucket opened until after it closed, else `partial`. A connection holds from the
+first moment of the exchange that it told of after it had acknowledged the subscription; what it repeats of the past on
+subscribing is no such moment.
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import (
-    MAX_EMAX,
-    MAX_PREC,
-    MIN_EMIN,
-    Context,
-    Decimal,
-    Inexact,
-    InvalidOperation,
-    Overflow,
-    getcontext,
-    setcontext,
-)
+from dataclasses import dataclass
+from decimal import getcontext, setcontext
 from itertools import islice
 
-from marketdata.compute.continuity import IdRuns
+from marketdata.compute.bucket import EXACT, Bucket
+from marketdata.compute.continuity import Contiguity, IdRuns, RecentTrades
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Heartbeat
 from marketdata.model.span import Span
@@ -35,17 +26,13 @@ from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import NANOSECONDS_A_SECOND, utc
 from marketdata.model.trade import Side, Trade
 
-# libmpdec allocates only the digits that a result has, so unlimited precision costs nothing; a rounding would raise.
-EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow])
-
 # A heartbeat may overtake a trade inside the exchange: it proves that a bucket ended only this long after the end.
 HEARTBEAT_GRACE_NS = 2 * NANOSECONDS_A_SECOND
 
 LATE_TRADES_MAX = 10_000
+BESIDE_MAX = 10_000
 
 _LONG_AGO_NS = -(2**63)
-_ZERO = Decimal(0)
-_Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +45,6 @@ class Change:
     candle: Candle
     closed: bool
     revised: bool
-
-
-@dataclass(slots=True)
-class _Bucket:
-    open_time: datetime
-    start_ns: int
-    end_ns: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    open_key: _Key
-    close_key: _Key
-    first_id: int
-    last_id: int
-    volume: Decimal = _ZERO
-    quote_volume: Decimal = _ZERO
-    taker_buy_volume: Decimal = _ZERO
-    trades: int = 0
-    ids: set[int] = field(default_factory=set)
-    broken: bool = False
-    """The connection ended while this bucket was the newest."""
-    changed: bool = True
-    """Not as it was at the last take."""
-    joined: bool = False
-    """The time between the bucket before and this one is accounted for."""
-    closed: bool = False
-    source: Source = Source.PARTIAL
 
 
 class Bars:
@@ -109,13 +68,14 @@ class Bars:
         self.symbol = symbol
         self.timeframe = timeframe
         self.seen = IdRuns()
-        self.duplicates = 0
+        self.counts = Contiguity()
+        self._recent = RecentTrades()
         self._ids_contiguous = ids_contiguous
         self._buckets_max = buckets_max
-        self._buckets: dict[int, _Bucket] = {}
+        self._buckets: dict[int, Bucket] = {}
         self._starts: list[int] = []
         self._unsettled: set[int] = set()
-        self._newest: _Bucket | None = None
+        self._newest: Bucket | None = None
         self._late: list[Trade] = []
         self._empty: list[Span] = []
         self._forgotten_before_ns = _LONG_AGO_NS
@@ -123,7 +83,8 @@ class Bars:
         self._complete_until_ns = _LONG_AGO_NS
         self._empty_until_ns = _LONG_AGO_NS
         self._whole_since_ns: int | None = None
-        self._resumed: list[tuple[int, int]] = []
+        self._acknowledged_at_ns: int | None = None
+        self._beside: list[tuple[int, int]] = []
         self._stirred = False
         self._pending: list[Trade] = []
         # The door of the hot path: a bound C method, not a method of ours.
@@ -136,6 +97,12 @@ class Bars:
         return len(self._pending)
 
     @property
+    def contiguity(self) -> Contiguity:
+        """What the ids showed so far."""
+        self.counts.holes = self.seen.jumps
+        return self.counts
+
+    @property
     def beginning(self) -> tuple[int, int] | None:
         """(first trade id, opening in nanoseconds) of the oldest bucket, while nothing before that trade was seen."""
         oldest = self._buckets[self._starts[0]] if self._starts else None
@@ -144,17 +111,48 @@ class Bars:
         return oldest.first_id, oldest.start_ns
 
     def resume(self, first_id: int, last_id: int, close_ns: int) -> None:
-        """Go on beside a proven bucket that ended at `close_ns` and holds exactly these ids.
+        """Go on beside a proven bucket that ended at `close_ns` and holds exactly these ids, whatever is in memory.
 
         They count as seen; what lies between such buckets, or follows the last of them, is a hole.
         """
+        known = self._buckets.get(close_ns - self.timeframe.duration_ns)
+        if known is not None:
+            self._put_away(known)
         self.account_for(first_id, last_id)
-        insort(self._resumed, (close_ns, last_id))
+        self._settle((close_ns, last_id))
 
     def account_for(self, first_id: int, last_id: int) -> None:
         """The trades with these ids, both included, are known not to be missing: they are elsewhere, or never were."""
         self.seen.add(first_id, last_id)
         self._stirred = True
+
+    def give_up(self, first_id: int, last_id: int) -> None:
+        """The trades with these ids, both included, will not come; the ledger says what became of their minutes.
+
+        Unproven buckets around them stay as the store has them: here they would look whole from now on.
+        """
+        self.fold()
+        for bucket in [one for one in self._buckets.values() if one.touches(first_id, last_id)]:
+            if not self._is_proven(bucket):
+                self._put_away(bucket)
+        self.account_for(first_id, last_id)
+
+    def minutes_of_hole(self, first_id: int, last_id: int) -> Span | None:
+        """The closed buckets in which trades of these ids, both included, can be; None if that is not known.
+
+        From the one of the trade before to the one of the trade after, or to the newest time that the exchange named.
+        """
+        self.fold()
+        start_ns, end_ns = self._end_of_what_precedes(first_id), self._start_of_what_follows(last_id)
+        if start_ns is None or start_ns >= end_ns:
+            return None
+        return Span(utc(start_ns), utc(end_ns))
+
+    def acknowledged(self) -> None:
+        """The exchange confirmed that the trades of this symbol flow; the past that it repeats came before this."""
+        if self._acknowledged_at_ns is None:
+            self.fold()
+            self._acknowledged_at_ns = self._time_ns
 
     def heartbeat(self, heartbeat: Heartbeat) -> None:
         """The exchange's word on the time and on its newest trade id (None: it does not know)."""
@@ -171,6 +169,7 @@ class Bars:
         self.fold()
         self._stirred = True
         self._whole_since_ns = None
+        self._acknowledged_at_ns = None
         if self._newest is not None:
             self._newest.broken = True
 
@@ -203,6 +202,7 @@ class Bars:
         # The list object stays: `add` is bound to its append.
         trades = self._pending[:]
         self._pending.clear()
+        self._recent.remember(trades)
         self._stirred = True
         # In the exact context the operators are exact, and take half the time of its methods.
         before = getcontext()
@@ -252,6 +252,7 @@ class Bars:
         bucket.close_key = (time_ns, last_id)
         bucket.last_id = last_id
         self.seen.add(highest + 1, last_id)
+        self.counts.trades += last_id - highest
         self._touch(bucket, time_ns)
         return start + last_id - highest
 
@@ -261,51 +262,50 @@ class Bars:
         start_ns = self.timeframe.floor_ns(trade.time_ns)
         bucket = self._buckets.get(start_ns)
         if self._is_repeated(trade, bucket):
-            self.duplicates += 1
-        elif bucket is None and start_ns < self._forgotten_before_ns:
+            self.counts.duplicates += 1
+            self.counts.conflicting += self._recent.contradicts(trade)
+            return at + 1
+        self.counts.trades += 1
+        if bucket is None and self._is_settled(start_ns):
             self._set_aside(trade)
-        else:
-            bucket = bucket or self._open(trade, start_ns)
-            self._join(bucket, trade)
-            self._note_whole(trade.time_ns)
-            self._touch(bucket, trade.time_ns)
+            return at + 1
+        bucket = bucket or self._open(trade, start_ns)
+        self._note_seen(bucket, trade)
+        bucket.join(trade)
+        self._note_whole(trade.time_ns)
+        self._touch(bucket, trade.time_ns)
         return at + 1
 
-    def _is_repeated(self, trade: Trade, bucket: _Bucket | None) -> bool:
+    def _is_repeated(self, trade: Trade, bucket: Bucket | None) -> bool:
         if self._ids_contiguous:
             return self.seen.covers(trade.id, trade.id)
         return bucket is not None and trade.id in bucket.ids
 
-    def _open(self, trade: Trade, start_ns: int) -> _Bucket:
-        key, price, end_ns = (trade.time_ns, trade.id), trade.price, start_ns + self.timeframe.duration_ns
-        bucket = _Bucket(utc(start_ns), start_ns, end_ns, price, price, price, price, key, key, trade.id, trade.id)
+    def _is_settled(self, start_ns: int) -> bool:
+        """Whether the store alone has this bucket: a trade that comes now must not open it as a candle of one trade."""
+        if start_ns < self._forgotten_before_ns:
+            return True
+        end_ns = start_ns + self.timeframe.duration_ns
+        at = bisect_left(self._beside, (end_ns,))
+        return at < len(self._beside) and self._beside[at][0] == end_ns
+
+    def _open(self, trade: Trade, start_ns: int) -> Bucket:
+        bucket = Bucket.opened_by(trade, start_ns, start_ns + self.timeframe.duration_ns)
         self._buckets[start_ns] = bucket
         insort(self._starts, start_ns)
         if self._newest is None or start_ns > self._newest.start_ns:
             self._newest = bucket
         return bucket
 
-    def _join(self, bucket: _Bucket, trade: Trade) -> None:
-        key = (trade.time_ns, trade.id)
-        if key < bucket.open_key:
-            bucket.open_key, bucket.open = key, trade.price
-        if key > bucket.close_key:
-            bucket.close_key, bucket.close = key, trade.price
-        bucket.high = max(bucket.high, trade.price)
-        bucket.low = min(bucket.low, trade.price)
-        bucket.first_id = min(bucket.first_id, trade.id)
-        bucket.last_id = max(bucket.last_id, trade.id)
-        bucket.volume = EXACT.add(bucket.volume, trade.size)
-        bucket.quote_volume = EXACT.fma(trade.price, trade.size, bucket.quote_volume)
-        if trade.side is Side.BUY:
-            bucket.taker_buy_volume = EXACT.add(bucket.taker_buy_volume, trade.size)
-        bucket.trades += trade.count
-        if self._ids_contiguous:
-            self.seen.add(trade.id, trade.id)
-        else:
+    def _note_seen(self, bucket: Bucket, trade: Trade) -> None:
+        if not self._ids_contiguous:
             bucket.ids.add(trade.id)
+            return
+        assert self._newest is not None
+        self.counts.backwards += bucket.is_overtaken_by(trade) or self._newest.is_overtaken_by(trade)
+        self.seen.add(trade.id, trade.id)
 
-    def _touch(self, bucket: _Bucket, time_ns: int) -> None:
+    def _touch(self, bucket: Bucket, time_ns: int) -> None:
         bucket.changed = True
         self._unsettled.add(bucket.start_ns)
         self._advance(time_ns)
@@ -320,10 +320,12 @@ class Bars:
         self._time_ns = max(self._time_ns, time_ns)
 
     def _note_whole(self, time_ns: int) -> None:
-        if self._whole_since_ns is None:
+        since_ns = self._acknowledged_at_ns
+        # What is no later than what was heard before is history, or tells of a moment before this connection.
+        if self._whole_since_ns is None and since_ns is not None and time_ns > since_ns:
             self._whole_since_ns = time_ns
 
-    def _change(self, bucket: _Bucket) -> Change | None:
+    def _change(self, bucket: Bucket) -> Change | None:
         closed = bucket.end_ns <= self._time_ns
         source = self._source(bucket, closed)
         if closed and source is not Source.PARTIAL:
@@ -333,9 +335,10 @@ class Bars:
             return None
         revised = bucket.closed
         bucket.changed, bucket.closed, bucket.source = False, closed, source
-        return Change(self._candle(bucket), closed, revised)
+        candle = bucket.candle(self.exchange, self.symbol, self.timeframe)
+        return Change(candle, closed, revised)
 
-    def _source(self, bucket: _Bucket, closed: bool) -> Source:
+    def _source(self, bucket: Bucket, closed: bool) -> Source:
         if self._ids_contiguous:
             return Source.PROVEN if self._is_proven(bucket) else Source.PARTIAL
         if bucket.source is Source.LIVE:
@@ -344,27 +347,40 @@ class Bars:
         whole = closed and not bucket.broken and since_ns is not None and since_ns <= bucket.start_ns
         return Source.LIVE if whole else Source.PARTIAL
 
-    def _is_proven(self, bucket: _Bucket) -> bool:
+    def _is_proven(self, bucket: Bucket) -> bool:
         if self.seen.covers(bucket.first_id - 1, bucket.last_id + 1):
             return True
         quiet = bucket.last_id == self.seen.highest and self._complete_until_ns >= bucket.end_ns
         return quiet and self.seen.covers(bucket.first_id - 1, bucket.last_id)
 
-    def _note_emptiness_before(self, bucket: _Bucket) -> None:
+    def _note_emptiness_before(self, bucket: Bucket) -> None:
         before = None if bucket.joined else self._end_before(bucket)
         if before is not None and self._ids_contiguous and self.seen.covers(before[0], bucket.first_id):
             bucket.joined = True
             self._note_empty(before[1], bucket.start_ns)
 
-    def _end_before(self, bucket: _Bucket) -> tuple[int, int] | None:
-        """(last trade id, end) of the bucket before this one, in memory or resumed beside."""
+    def _end_before(self, bucket: Bucket) -> tuple[int, int] | None:
+        """(last trade id, end) of the bucket before this one, in memory or beside it."""
         at = bisect_left(self._starts, bucket.start_ns)
-        beside = bisect_left(self._resumed, (bucket.start_ns + 1,))
-        ends = [(end_ns, last_id) for end_ns, last_id in self._resumed[max(0, beside - 1) : beside]]
+        beside = bisect_left(self._beside, (bucket.start_ns + 1,))
+        ends = [(end_ns, last_id) for end_ns, last_id in self._beside[max(0, beside - 1) : beside]]
         if at:
             before = self._buckets[self._starts[at - 1]]
             ends.append((before.end_ns, before.last_id))
         return max(((last_id, end_ns) for end_ns, last_id in ends), key=lambda one: one[1], default=None)
+
+    def _end_of_what_precedes(self, first_id: int) -> int | None:
+        """Where the bucket of the trade before this id ends, if it is proven, else where it begins."""
+        before = [bucket for bucket in self._buckets.values() if bucket.first_id < first_id]
+        ends = [bucket.end_ns if self._is_proven(bucket) else bucket.start_ns for bucket in before]
+        return max([*ends, *(end_ns for end_ns, last in self._beside if last < first_id)], default=None)
+
+    def _start_of_what_follows(self, last_id: int) -> int:
+        """Where the bucket of the trade after this id ends, if it is in memory, else where it begins."""
+        after = [bucket for bucket in self._buckets.values() if bucket.last_id > last_id]
+        starts = [bucket.start_ns if self._is_proven(bucket) else bucket.end_ns for bucket in after]
+        starts += [self.timeframe.floor_ns(end_ns - 1) for end_ns, last in self._beside if last > last_id]
+        return min(starts, default=self.timeframe.floor_ns(self._time_ns))
 
     def _note_trailing_emptiness(self) -> None:
         newest = self._newest
@@ -386,21 +402,20 @@ class Bars:
             self._forgotten_before_ns = self._buckets.pop(start_ns).end_ns
             self._unsettled.discard(start_ns)
 
-    def _candle(self, bucket: _Bucket) -> Candle:
-        return Candle(
-            exchange=self.exchange,
-            symbol=self.symbol,
-            timeframe=self.timeframe,
-            open_time=bucket.open_time,
-            open=bucket.open,
-            high=bucket.high,
-            low=bucket.low,
-            close=bucket.close,
-            volume=bucket.volume,
-            quote_volume=bucket.quote_volume,
-            trades=bucket.trades,
-            taker_buy_volume=bucket.taker_buy_volume,
-            first_id=bucket.first_id,
-            last_id=bucket.last_id,
-            source=bucket.source,
-        )
+    def _put_away(self, bucket: Bucket) -> None:
+        """Leave a bucket to the store; it still stands between its neighbours."""
+        self._starts.remove(bucket.start_ns)
+        del self._buckets[bucket.start_ns]
+        self._unsettled.discard(bucket.start_ns)
+        self._settle((bucket.end_ns, bucket.last_id))
+        if bucket is self._newest:
+            self._newest = self._buckets[self._starts[-1]] if self._starts else None
+
+    def _settle(self, end: tuple[int, int]) -> None:
+        """Remember (end, last trade id) of a bucket that the store has."""
+        at = bisect_left(self._beside, (end[0],))
+        if at < len(self._beside) and self._beside[at][0] == end[0]:
+            self._beside[at] = max(self._beside[at], end)
+        else:
+            self._beside.insert(at, end)
+        del self._beside[: len(self._beside) - BESIDE_MAX]

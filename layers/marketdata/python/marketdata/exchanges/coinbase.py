@@ -7,8 +7,8 @@ Source: docs/add-an-exchange.md#coinbase.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
@@ -17,6 +17,7 @@ import msgspec
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import Request, TradePage
 from marketdata.exchanges.iso_times import iso_nanoseconds
+from marketdata.exchanges.wire import GREATEST, IDS_MAX, LEAST, check_candle, check_trade, excerpt, steps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.span import Span
@@ -31,12 +32,9 @@ REST_URL = "https://api.exchange.coinbase.com"
 CANDLES_A_REQUEST = 300
 TRADES_A_REQUEST = 1000
 
-# Beyond these a number is an error or an attack, not a price or a size.
-_LEAST = Decimal("1e-30")
-_GREATEST = Decimal("1e30")
-_IDS_MAX = 2**63 - 1
+_LEAST, _GREATEST = LEAST, GREATEST
 
-_Id = Annotated[int, msgspec.Meta(gt=0, le=_IDS_MAX)]
+_Id = Annotated[int, msgspec.Meta(gt=0, le=IDS_MAX)]
 
 _BUY, _SELL = Side.BUY, Side.SELL
 _TAKER = {"buy": Side.SELL, "sell": Side.BUY, "BUY": Side.SELL, "SELL": Side.BUY}
@@ -90,8 +88,10 @@ class CoinbaseExchange:
     """The Exchange feed: `matches` and `heartbeat`."""
 
     ids_contiguous = True
-    # A heartbeat comes every second per product; two may be lost before we doubt the connection.
-    silence_seconds_max = 4.0
+    # A heartbeat comes every second per product; two may be lost before we doubt the connection. With the time until
+    # the watchdog looks this is less than 4 s.
+    silence_seconds_max = 3.5
+    connection_seconds_max: float | None = None
 
     def __init__(self, url: str = EXCHANGE_URL, name: str = NAME) -> None:
         self._url = url
@@ -101,6 +101,10 @@ class CoinbaseExchange:
         # An order that meets several others makes several trades of one time: a quarter to half of all. One tuple, so
         # that a reader never sees half of a new pair.
         self._latest_time = ("", 0)
+
+    def session(self) -> "CoinbaseExchange":
+        """Itself: a frame names its product."""
+        return self
 
     def url(self) -> str:
         """Where to connect; no key is needed."""
@@ -213,7 +217,8 @@ class CoinbaseAdvanced:
     """The Advanced Trade feed: `market_trades` (batches each 250 ms, a snapshot first) and `heartbeats`."""
 
     ids_contiguous = True
-    silence_seconds_max = 4.0
+    silence_seconds_max = 3.5
+    connection_seconds_max: float | None = None
 
     def __init__(self, url: str = ADVANCED_URL, name: str = NAME) -> None:
         self._url = url
@@ -222,6 +227,10 @@ class CoinbaseAdvanced:
         self._decode_items = msgspec.json.Decoder(_AdvancedItems).decode
         self._decode_trade = msgspec.json.Decoder(_AdvancedTrade).decode
         self._decode_channel = msgspec.json.Decoder(_Channelled).decode
+
+    def session(self) -> "CoinbaseAdvanced":
+        """Itself: a trade names its product."""
+        return self
 
     def url(self) -> str:
         """Where to connect; market data needs no key."""
@@ -321,6 +330,8 @@ class _RestTrade(msgspec.Struct):
 class CoinbaseRest:
     """Exchange REST: candles (300 a request) and trades (1,000 a request, by id)."""
 
+    candles_a_request = CANDLES_A_REQUEST
+
     def __init__(self, name: str = NAME) -> None:
         self.name = name
         self._decode_rows = msgspec.json.Decoder(list[tuple[int, Decimal, Decimal, Decimal, Decimal, Decimal]]).decode
@@ -345,7 +356,7 @@ class CoinbaseRest:
                     ),
                 ),
             )
-            for start in _steps(timeframe.floor(span.start), span.end, timeframe.duration * CANDLES_A_REQUEST)
+            for start in steps(timeframe.floor(span.start), span.end, timeframe.duration * CANDLES_A_REQUEST)
         ]
 
     def parse_candles(self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime) -> list[Candle]:
@@ -369,10 +380,7 @@ class CoinbaseRest:
         observed_at: datetime,
     ) -> Candle:
         time_s, low, high, open_, close, volume = row
-        if not (
-            _LEAST < low <= min(open_, close) and max(open_, close) <= high < _GREATEST and 0 <= volume < _GREATEST
-        ):
-            raise ValueError(f"impossible row {row}")
+        check_candle(open_, high, low, close, volume)
         open_time = utc(time_s * NANOSECONDS_A_SECOND)
         if timeframe.floor(open_time) != open_time:
             raise ValueError(f"misaligned row {row}")
@@ -416,21 +424,15 @@ class CoinbaseRest:
         return TradePage(tuple(trades), trades[0].id if trades and trades[0].id > 1 else None)
 
     def _trade(self, message: _RestTrade, symbol: str) -> Trade:
-        _check_bounds(message.price, message.size, message.trade_id)
+        check_trade(message.price, message.size, message.trade_id)
         time_ns, side = iso_nanoseconds(message.time), _TAKER[message.side]
         return Trade(symbol, message.trade_id, time_ns, message.price, message.size, side)
-
-
-def excerpt(frame: str | bytes) -> str:
-    """The beginning of a frame as readable evidence."""
-    text = frame[:300]
-    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
 
 
 def _advanced_trade(message: _AdvancedTrade) -> Trade:
     """Raises: ValueError or InvalidOperation."""
     price, size, trade_id = message.price, message.size, int(message.trade_id)
-    _check_bounds(price, size, trade_id)
+    check_trade(price, size, trade_id)
     time_ns = iso_nanoseconds(message.time)
     return Trade(message.product_id, trade_id, time_ns, price, size, _TAKER[message.side])
 
@@ -440,16 +442,5 @@ def _by_id(trades: list[Trade]) -> list[Trade]:
     return sorted(trades, key=_id) if len(trades) > 1 else trades
 
 
-def _check_bounds(price: Decimal, size: Decimal, trade_id: int) -> None:
-    if not (_LEAST < price < _GREATEST and _LEAST < size < _GREATEST and 0 < trade_id <= _IDS_MAX):
-        raise ValueError("price, size or id out of bounds")
-
-
 def _id(trade: Trade) -> int:
     return trade.id
-
-
-def _steps(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
-    while start < end:
-        yield start
-        start += step

@@ -25,7 +25,7 @@ from marketdata.exchanges.dukascopy import (
     require_side,
     require_times,
 )
-from marketdata.exchanges.dukascopy_instruments import Listing, listing
+from marketdata.exchanges.dukascopy_instruments import Listing, listing, pair
 from marketdata.exchanges.exchange import ArchiveFile, Request
 from marketdata.model.candle import Candle
 from marketdata.model.quote import PriceSide, sided
@@ -58,6 +58,7 @@ class DukascopyClassic:
 
     usual_side = USUAL_SIDE
     is_flat = staticmethod(is_flat)
+    pair = staticmethod(pair)
 
     def __init__(self, name: str = NAME) -> None:
         self.name = name

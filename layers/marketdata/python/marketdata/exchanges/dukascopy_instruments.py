@@ -35,6 +35,12 @@ def listing(name: str) -> Listing:
     return found
 
 
+def pair(name: str) -> tuple[str, str]:
+    """Base and quote. Raises: NotFound."""
+    listed = listing(name)
+    return listed.base, listed.quote
+
+
 def _symbol(name: str) -> str:
     return name.translate(_PUNCTUATION).upper()
 

@@ -52,6 +52,12 @@ class LiveTrades(FrameDecoder, Protocol):
 
     silence_seconds_max: float
     """Longest silence of a healthy connection; heartbeats included."""
+    connection_seconds_max: float | None
+    """How long the exchange lets a connection live, where it says so: a new one is made in time."""
+
+    def session(self) -> "LiveTrades":
+        """What speaks on one new connection; itself where a frame means the same on every connection."""
+        ...
 
     def url(self) -> str:
         """Where to connect."""
@@ -70,6 +76,8 @@ class CandleHistory(Protocol):
     """The exchange's own candles over REST."""
 
     name: str
+    candles_a_request: int
+    """How many buckets one request may span."""
 
     def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
         """The requests that together cover `span`, oldest first. Raises: RequestInvalid for a timeframe not offered."""
@@ -116,6 +124,10 @@ class TickArchive(Protocol):
     name: str
     usual_side: PriceSide
     """The price of candles that are asked for by the plain symbol."""
+
+    def pair(self, symbol: str) -> tuple[str, str]:
+        """Base and quote of a symbol in any usual spelling. Raises: NotFound."""
+        ...
 
     def tick_files(self, symbol: str, span: Span) -> list[ArchiveFile]:
         """The files that together hold the ticks of `span`, oldest first. Raises: NotFound for an unknown symbol."""

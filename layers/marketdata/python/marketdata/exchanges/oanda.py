@@ -81,6 +81,7 @@ class OandaPricing:
     ids_contiguous = False
     # A heartbeat comes every 5 s; OANDA advises to reconnect after 10 s of silence.
     silence_seconds_max = 10.0
+    connection_seconds_max: float | None = None
 
     def __init__(self, url: str = STREAM_URL, name: str = NAME, account: str = "") -> None:
         self._url = url
@@ -88,6 +89,10 @@ class OandaPricing:
         self._account = account
         self._decode = msgspec.json.Decoder(_Line).decode
         self._decode_type = msgspec.json.Decoder(_Typed).decode
+
+    def session(self) -> "OandaPricing":
+        """Itself: a line means the same on every connection."""
+        return self
 
     def url(self) -> str:
         """Where to connect."""
@@ -157,6 +162,8 @@ class _Answer(msgspec.Struct):
 
 class OandaRest:
     """REST candles of bid, ask or middle: which one, the symbol says (`EUR_USD:bid`; plain: the middle)."""
+
+    candles_a_request = CANDLES_A_REQUEST
 
     def __init__(self, name: str = NAME, token: str = "") -> None:
         self.name = name

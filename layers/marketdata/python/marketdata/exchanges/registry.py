@@ -1,10 +1,12 @@
 """Which adapters exist, by the exchange's name in data. Adding an exchange adds a row here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
+from marketdata.exchanges import bitfinex_rest, coinbase, oanda
+from marketdata.exchanges.bitfinex_rest import BitfinexRest
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
@@ -16,36 +18,58 @@ SIMULATED_SUFFIX = "-simulated"
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """How one exchange is read: live `feeds` by name, made of (url, name), and `recording` for captured frames."""
+    """How one exchange is read; what it cannot be asked for is None.
 
-    feeds: Mapping[str, Callable[..., LiveTrades]]
-    recording: Callable[[str], FrameDecoder]
+    Live `feeds` by name, made of (url, name), the first being the default; `recording` reads captured frames. Settings
+    may name another `rest_url`, feed and WebSocket address: see wiring.
+    """
+
+    rest_url: str
+    feeds: Mapping[str, Callable[..., LiveTrades]] = field(default_factory=dict)
+    recording: Callable[[str], FrameDecoder] | None = None
     trade_history: Callable[[str], TradeHistory] | None = None
     candle_history: Callable[[str], CandleHistory] | None = None
+    ids_contiguous: bool = False
+    """Whether the exchange numbers the trades of one symbol one by one, so that a run of ids proves completeness."""
     requests_per_second: float = 1.0
     requests_burst: int = 1
     """REST limits, well below the exchange's own: others may share our address."""
     usual_side: PriceSide | None = None
     """Where quotes stream instead of trades: the price of candles that are asked for by the plain symbol."""
 
+    @property
+    def default_feed(self) -> str:
+        """The feed that is followed unless a setting says otherwise; nothing where there is none."""
+        return next(iter(self.feeds), "")
+
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
     {
         "coinbase": Adapter(
+            rest_url=coinbase.REST_URL,
             feeds={"exchange": CoinbaseExchange, "advanced": CoinbaseAdvanced},
             recording=CoinbaseRecording,
             trade_history=CoinbaseRest,
             candle_history=CoinbaseRest,
+            ids_contiguous=True,
             requests_per_second=5.0,
             requests_burst=10,
         ),
         "oanda": Adapter(
+            rest_url=oanda.REST_URL,
             feeds={"pricing": OandaPricing},
             recording=OandaRecording,
             candle_history=OandaRest,
             requests_per_second=20.0,
             requests_burst=20,
             usual_side=PriceSide.MID,
+        ),
+        "bitfinex": Adapter(
+            rest_url=bitfinex_rest.REST_URL,
+            candle_history=BitfinexRest,
+            # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
+            requests_per_second=0.4,
+            requests_burst=5,
         ),
     }
 )
@@ -67,3 +91,11 @@ def live_trades(exchange: str, feed: str, url: str | None = None) -> LiveTrades:
         raise RequestInvalid("feed", f"{exchange} has no feed {feed!r}; it has {', '.join(choices)}", choices)
     make = adapter.feeds[feed]
     return make(name=exchange) if url is None else make(url, exchange)
+
+
+def recording(exchange: str) -> FrameDecoder:
+    """What reads captured frames of an exchange. Raises: RequestInvalid where it has no frames."""
+    adapter = adapter_for(exchange)
+    if adapter.recording is None:
+        raise RequestInvalid("exchange", f"{exchange} has no stream whose frames could be replayed")
+    return adapter.recording(exchange)

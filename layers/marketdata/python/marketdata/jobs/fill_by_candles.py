@@ -3,6 +3,9 @@
 No row means no trades only where the exchange says so twice, between rows of the same answer. An answer that is empty,
 or ends early, says nothing: there the trade ids are asked. So are a few missing rows among many, because exchanges
 lose candles of busy markets (Coinbase lost 52 of one product in a day).
+
+Where ids prove nothing (Bitfinex), rows around what is missing are asked for as well, so that one quiet minute is seen
+between its neighbours. A silence that this market does not know otherwise is an outage or a loss, and never believed.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +23,17 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.store.store import Store
 
-WINDOW = timedelta(minutes=300)
-"""What is asked, confirmed and written together: one request at Coinbase."""
+AROUND_NEAR = timedelta(hours=1)
+"""How much around a window is asked for with it, where trade ids cannot be asked; if no row is there, much more is."""
+AROUND_MAX = timedelta(days=30)
+SILENCE_BELIEVED = timedelta(days=1)
+"""Maintenance lasts hours."""
+SILENCE_INTERVALS = 20
+"""A market that trades once in an hour is believed to have been silent for so many hours."""
 RUNS_DOUBTED_MAX = 8
 """A window with more runs of missing rows than this is of a quiet market."""
 WINDOWS_REFUSED_MAX = 3
+UNTOLD = "the exchange has no candles, which is an outage, a loss or a silence, and no trade ids that tell"
 
 
 class CandleFill:
@@ -54,7 +63,7 @@ class CandleFill:
         if self._past.candles is None:
             return
         refused = 0
-        for window in _windows_newest_first(span):
+        for window in _windows_newest_first(span, self._length(self._past.candles)):
             if not self._go_on() or refused == WINDOWS_REFUSED_MAX:
                 return
             try:
@@ -68,31 +77,58 @@ class CandleFill:
                 if begins >= window.start:
                     return
 
+    def _length(self, candles: CandleHistory) -> timedelta:
+        """What is asked, confirmed and written together: one request, with room for what is around it."""
+        whole = M1.duration * candles.candles_a_request
+        return whole if self._pages is not None else max(whole / 2, M1.duration)
+
     def _fill_window(self, candles: CandleHistory, window: Span) -> datetime | None:
         """Returns the minute of the market's very first trade, if that was met."""
-        rows = self._fetch(candles, window)
-        absent = _without(window, rows)
-        if absent and self._go_on():
-            rows = sorted(rows + self._fetch(candles, window), key=_opens)
-            return self._judge(_without(window, rows), rows)
-        return None
+        around = timedelta() if self._pages is not None else min(AROUND_NEAR, self._room(candles, window))
+        first = self._fetch(candles, window, around)
+        absent = _without(window, first)
+        if not absent or not self._go_on():
+            return None
+        if self._pages is None and not all(_is_plausible(one, first) for one in absent):
+            around = min(AROUND_MAX, self._room(candles, window))
+            first = self._fetch(candles, window, around)
+        second = self._fetch(candles, window, around)
+        if window.end + around >= self._clock.now() - self._grace:
+            self._wait(window, first, second)
+        return self._judge(window, first, second)
 
-    def _fetch(self, candles: CandleHistory, window: Span) -> list[Candle]:
-        """The final candles of the window, written down."""
+    def _room(self, candles: CandleHistory, window: Span) -> timedelta:
+        """How many whole minutes on each side of a window still fit its request."""
+        return (candles.candles_a_request - (window.end - window.start) // M1.duration) // 2 * M1.duration
+
+    def _fetch(self, candles: CandleHistory, window: Span, around: timedelta) -> list[Candle]:
+        """The final candles of the window and `around` it, in order; what is wanted of them is written down."""
         found: list[Candle] = []
-        for request in candles.candle_requests(self._writer.instrument.symbol, M1, window):
+        wide = Span(window.start - around, window.end + around)
+        for request in candles.candle_requests(self._writer.instrument.symbol, M1, wide):
             asked_at = self._clock.now()
             body = self._past.get(request)
             rows = candles.parse_candles(body, self._writer.instrument.symbol, M1, asked_at)
-            found += [row for row in rows if row.open_time in window and row.close_time + self._grace <= asked_at]
-        self._writer.put(found)
-        return found
+            found += [row for row in rows if row.open_time in wide and row.close_time + self._grace <= asked_at]
+        self._writer.put(row for row in found if row.open_time in window)
+        return sorted(found, key=_opens)
 
-    def _judge(self, absent: Spans, rows: list[Candle]) -> datetime | None:
-        """Decide what two answers without these minutes mean; `rows` are what they did have, in order."""
-        inner = [one for one in absent if rows and rows[0].open_time < one.start and one.end <= rows[-1].open_time]
+    def _wait(self, window: Span, first: list[Candle], second: list[Candle]) -> None:
+        """Nobody may have traded since: where that is likely, it is the market's next trade that will tell."""
+        tail = _without(window, first + second)[-1:]
+        behind = bool(tail and first and second) and second[-1].close_time <= tail[0].start
+        if self._pages is None and behind and self._clock.now() - tail[0].start <= _silence_believed(second):
+            self._writer.waits = tail
+
+    def _judge(self, window: Span, first: list[Candle], second: list[Candle]) -> datetime | None:
+        """Decide what two answers without these minutes mean; what one of them had is no longer missing."""
+        absent = _without(window, first + second)
+        inner = [one for one in _between(absent, first) if one in _between(absent, second)]
         edges = [one for one in absent if one not in inner]
-        doubted = edges + inner if self._past.trades is not None and len(inner) <= RUNS_DOUBTED_MAX else edges
+        if self._pages is None:
+            doubted = edges + [one for one in inner if not _is_plausible(one, second)]
+        else:
+            doubted = edges + inner if len(inner) <= RUNS_DOUBTED_MAX else edges
         believed = [one for one in inner if one not in doubted]
         if believed:
             self._writer.mark_empty(believed)
@@ -101,18 +137,36 @@ class CandleFill:
 
     def _ask_trades(self, doubted: Span) -> datetime | None:
         if self._pages is None:
-            self._writer.note("the exchange has no candles, and no trade ids that prove that nobody traded")
+            self._writer.note(UNTOLD)
             return None
         if not self._go_on():
             return None
         return fill_by_trades(self._store, self._writer, self._pages, doubted, self._go_on)
 
 
-def _windows_newest_first(span: Span) -> Iterator[Span]:
+def _windows_newest_first(span: Span, length: timedelta) -> Iterator[Span]:
     end = span.end
     while span.start < end:
-        yield Span(max(span.start, end - WINDOW), end)
-        end -= WINDOW
+        yield Span(max(span.start, end - length), end)
+        end -= length
+
+
+def _between(absent: Spans, rows: list[Candle]) -> Spans:
+    """What lies between rows of one answer, which are in order."""
+    return tuple(one for one in absent if rows and rows[0].open_time < one.start and one.end <= rows[-1].open_time)
+
+
+def _is_plausible(silence: Span, rows: list[Candle]) -> bool:
+    """Whether a market that has these minutes, may have been silent so long between them, and was not shut."""
+    if not _between((silence,), rows):
+        return False
+    return silence.end - silence.start <= _silence_believed(rows, silence)
+
+
+def _silence_believed(rows: list[Candle], but: Span | None = None) -> timedelta:
+    """How long a market of these minutes may be silent, going by all of its time `but` that."""
+    known = rows[-1].close_time - rows[0].open_time - (but.end - but.start if but else timedelta())
+    return max(SILENCE_BELIEVED, SILENCE_INTERVALS * known / len(rows))
 
 
 def _without(window: Span, rows: list[Candle]) -> Spans:

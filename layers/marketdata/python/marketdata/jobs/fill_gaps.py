@@ -43,6 +43,8 @@ class FillSettings:
     grace: timedelta = timedelta(minutes=1)
     backoff_seconds_first: float = 15.0
     backoff_seconds_max: float = 3_600.0
+    wait: timedelta = timedelta(minutes=15)
+    """Where no trade ids can be asked for, a market's silence is understood when it trades again."""
     away_seconds_max: float = 60.0
     """An exchange that is away is asked again this soon: one request in a run finds out."""
 
@@ -181,6 +183,8 @@ class _Mover:
             first = writer.remaining[0].start if writer.remaining else span.end
             due = max(first, final_until) + M1.duration + self._settings.grace
             return _Ending("not final yet", retry_at=due)
+        if writer.waits and writer.remaining == writer.waits:
+            return _Ending("nobody has traded since", retry_at=self._clock.now() + self._settings.wait)
         return _Ending("; ".join(writer.notes) or "the exchange did not give it", answered=True)
 
     def _fill(self, writer: GapWriter, past: ExchangePast, part: Span) -> None:

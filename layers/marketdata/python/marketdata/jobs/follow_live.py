@@ -1,28 +1,26 @@
 """The feed's work: frames to events to candles to store and hub. Run by feed/main; stops on request without loss.
 
-Everything that waits is bounded: trades wait in the bars until the next tick, candles in the spool, trades to keep in a
-list. When the store fails, they wait. A closed candle is announced only after the store took it.
+Everything here goes by timer: reading is the stream's work, mending the mender's, writing flush_live's. Whatever waits
+is bounded: trades wait in the bars until the next tick, and what the store has not taken in flush_live.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from marketdata.clock import Clock
-from marketdata.compute.bars import Bars, Change
 from marketdata.errors import RequestInvalid, StoreError
+from marketdata.jobs.announce import Publish, announce_status
+from marketdata.jobs.feed_status import feed_status
+from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
-from marketdata.jobs.live_documents import candle_document, status_document
 from marketdata.jobs.mend import Mender
-from marketdata.jobs.spool import Spool, Waiting
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.model.times import utc
 from marketdata.net.stream import Stream
 from marketdata.store.store import FeedStatus, Store
 
@@ -31,16 +29,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS_MAX = 2.0
 ROOM_AHEAD = timedelta(days=4)
 ROOM_BEHIND = timedelta(days=2)
-
-
-class Publish(Protocol):
-    """How the hub is told; it never waits."""
-
-    def __call__(
-        self, kind: str, exchange: str, symbol: str, document: bytes, *, conflation_key: str | None = None
-    ) -> None:
-        """Publish one event of `kind` (candle, revise, status)."""
-        ...
 
 
 OpenStream = Callable[[str], Stream]
@@ -98,11 +86,10 @@ class FollowLive:
         self._unreadable: set[str] = set()
         self._resumed: set[tuple[str, str]] = set()
         self._streams: list[asyncio.Task[None]] = []
-        self._spool = Spool(self._rhythm.candles_waiting_max)
-        self._empty: dict[tuple[str, str], list[Span]] = {}
+        self._flush = FlushLive(
+            store, publish, candles_waiting_max=self._rhythm.candles_waiting_max, batch_max=self._rhythm.batch_max
+        )
         self._stopping = asyncio.Event()
-        self._flushing = asyncio.Lock()
-        self._store_failing = ""
         self._room_until: datetime | None = None
 
     def stop(self) -> None:
@@ -118,7 +105,7 @@ class FollowLive:
         beats = [
             asyncio.create_task(self._every(rhythm.instruments_seconds, self._refresh)),
             asyncio.create_task(self._every(rhythm.publish_seconds, self._tick)),
-            asyncio.create_task(self._every(rhythm.flush_seconds, self._flush)),
+            asyncio.create_task(self._every(rhythm.flush_seconds, self._save)),
             asyncio.create_task(self._every(rhythm.status_seconds, self._report)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
@@ -145,21 +132,19 @@ class FollowLive:
         try:
             async with asyncio.timeout(self._rhythm.stop_seconds_max):
                 await self._tick()
-                while self._has_unsaved():
+                while self._flush.has_unsaved(self.followed.values()):
                     await self._flush_or_wait()
                 await self._report()
         except TimeoutError as error:
-            raise StoreError("last flush", f"{len(self._spool)} candles did not reach the store in time") from error
-
-    def _has_unsaved(self) -> bool:
-        unkept = any(followed.trades for followed in self.followed.values())
-        return bool(len(self._spool)) or unkept or any(self._empty.values())
+            raise StoreError(
+                "last flush", f"{self._flush.candles_waiting} candles did not reach the store in time"
+            ) from error
 
     async def _flush_or_wait(self) -> None:
         try:
-            await self._flush()
+            await self._save()
         except StoreError as error:
-            self._note_store(str(error))
+            self._flush.note_store(str(error))
             await asyncio.sleep(0.2)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -168,7 +153,7 @@ class FollowLive:
             try:
                 await work()
             except StoreError as error:
-                self._note_store(str(error))
+                self._flush.note_store(str(error))
                 await asyncio.sleep(min(seconds, RETRY_SECONDS_MAX))
             else:
                 await asyncio.sleep(seconds)
@@ -224,90 +209,14 @@ class FollowLive:
             self._streams.append(asyncio.create_task(mender.run()))
         return followed
 
+    async def _save(self) -> None:
+        await self._flush.flush(self.followed.values())
+
     async def _tick(self) -> None:
         """Turn the trades that came since the last tick into candles; show the open ones."""
         for followed in self.followed.values():
             for symbol, bars in followed.bars.items():
-                self._collect(self._instruments[followed.name, symbol], bars)
-
-    def _collect(self, instrument: Instrument, bars: Bars) -> None:
-        for change in bars.take():
-            self._spool.put(instrument, change)
-            if not change.closed:
-                self._announce(instrument, change)
-        self._empty.setdefault(instrument.key, []).extend(bars.take_empty())
-        late = bars.take_late()
-        if late:
-            logger.warning(
-                "trades too late for the bars in memory",
-                extra={"exchange": instrument.exchange, "symbol": instrument.symbol, "trades": len(late)},
-            )
-
-    async def _flush(self) -> None:
-        """Write what waits; what the store does not take waits on. Raises: StoreError.
-
-        A restart fetches nothing of the minutes whose candles are proven. So whatever a candle was made with is written
-        before it, except where the store takes candles but no trades.
-        """
-        async with self._flushing:
-            batch = self._spool.take(self._rhythm.batch_max)
-            try:
-                await self._flush_grounds()
-            except StoreError:
-                await self._flush_candles(batch)
-                raise
-            except BaseException:
-                self._spool.failed(batch)
-                raise
-            await self._flush_candles(batch)
-        self._note_store("")
-
-    async def _flush_grounds(self) -> None:
-        """Trades, and the exchange's word on minutes without any."""
-        for followed in self.followed.values():
-            await self._flush_trades(followed)
-        await self._flush_empty()
-
-    async def _flush_candles(self, batch: list[Waiting]) -> None:
-        if not batch:
-            return
-        try:
-            await asyncio.to_thread(self._store.put_candles, [waiting.change.candle for waiting in batch])
-        except BaseException:
-            self._spool.failed(batch)
-            raise
-        self._spool.done(batch)
-        self._announce_closed(batch)
-
-    def _announce_closed(self, batch: list[Waiting]) -> None:
-        for waiting in batch:
-            if waiting.change.closed:
-                self._announce(waiting.instrument, waiting.change)
-
-    async def _flush_trades(self, followed: FollowedExchange) -> None:
-        while batch := followed.take_trades(self._rhythm.batch_max):
-            await asyncio.to_thread(self._store.put_trades, followed.name, batch)
-            followed.forget_trades(len(batch))
-
-    async def _flush_empty(self) -> None:
-        for key, spans in self._empty.items():
-            count = len(spans)
-            if count:
-                await asyncio.to_thread(self._store.mark_empty, self._instruments[key], M1, spans[:count])
-                del spans[:count]
-
-    def _announce(self, instrument: Instrument, change: Change) -> None:
-        kind = "revise" if change.revised else "candle"
-        key = None if change.closed else f"{instrument.exchange}:{instrument.symbol}:{change.candle.open_time}"
-        document = candle_document(change, simulated=instrument.simulated)
-        self._publish(kind, instrument.exchange, instrument.symbol, document, conflation_key=key)
-
-    def _note_store(self, failing: str) -> None:
-        if failing and not self._store_failing:
-            logger.error("store does not answer; candles wait", extra={"reason": failing, "waiting": len(self._spool)})
-        if not failing and self._store_failing:
-            logger.info("store answers again", extra={"waiting": len(self._spool)})
-        self._store_failing = failing
+                self._flush.collect(self._instruments[followed.name, symbol], bars)
 
     def statuses(self) -> list[FeedStatus]:
         """What this feed says of each exchange that it follows."""
@@ -315,26 +224,19 @@ class FollowLive:
         return [self._status(followed, now) for followed in self.followed.values()]
 
     def _status(self, followed: FollowedExchange, now: datetime) -> FeedStatus:
-        stream = followed.stream.status
-        return FeedStatus(
-            exchange=followed.name,
+        status = feed_status(
+            followed,
             feed_id=self._feed_id,
-            state="stopped" if self._stopping.is_set() else stream.state,
             started_at=self._started_at,
-            updated_at=now,
-            last_message_at=stream.last_message_at,
-            last_trade_at=None if followed.last_trade_ns is None else utc(followed.last_trade_ns),
-            symbols=len(stream.subscribed),
-            trades=followed.trades_seen,
-            reconnects=max(0, stream.connects - 1),
-            malformed=stream.malformed,
-            spooled=len(self._spool),
-            detail=self._store_failing or stream.detail or stream.refused,
+            now=now,
+            spooled=self._flush.candles_waiting,
+            failing=self._flush.failing,
         )
+        return replace(status, state="stopped") if self._stopping.is_set() else status
 
     async def _report(self) -> None:
         for status in self.statuses():
-            self._publish("status", status.exchange, "", status_document(status))
+            announce_status(self._publish, status)
             await asyncio.to_thread(self._store.put_feed_status, status)
 
 

@@ -2,12 +2,12 @@
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
 from marketdata.model.candle import Candle
-from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed
+from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Stream
@@ -48,9 +48,12 @@ class FollowedExchange:
         self._keep_trades = keep_trades
         self._trades_max = trades_max
         self._symbols: frozenset[str] = frozenset()
+        self._flowing: set[str] = set()
+        self._ending: set[str] = set()
 
     def know(self, symbols: Sequence[str]) -> None:
-        """These symbols are ours, whether subscribed yet or not."""
+        """These symbols are ours, whether subscribed yet or not; of others, trades are missed from now on."""
+        self._end(self._symbols.difference(symbols))
         self._symbols = frozenset(symbols)
 
     def follow(self, symbols: Sequence[str]) -> None:
@@ -65,6 +68,16 @@ class FollowedExchange:
         for candle in proven:
             if candle.first_id is not None and candle.last_id is not None:
                 bars.resume(candle.first_id, candle.last_id, nanoseconds(candle.close_time))
+
+    def holes(self, symbol: str) -> list[tuple[int, int]]:
+        """The runs of ids that are known to exist and were not seen, as closed pairs; none where ids prove nothing."""
+        bars = self.bars[symbol]
+        bars.fold()
+        holes = bars.seen.holes
+        told, highest = self.told.get(symbol), bars.seen.highest
+        if told is not None and highest is not None and told > highest:
+            holes.append((highest + 1, told))
+        return holes
 
     def handle(self, events: Sequence[Event]) -> None:
         """Take the events of one frame; what the exchange says of symbols that we do not follow is passed over."""
@@ -84,16 +97,38 @@ class FollowedExchange:
                 self._beat(event)
             elif isinstance(event, Malformed):
                 self._quarantine_it(event)
+            elif isinstance(event, Subscribed):
+                self._acknowledge(event)
             elif isinstance(event, Disconnected):
-                for bars in self.bars.values():
-                    bars.disconnected()
+                self._ending.clear()
+                self._break(self._flowing | self.bars.keys())
 
     def _open(self, symbol: str) -> Bars | None:
         if symbol not in self._symbols:
             return None
         contiguous = self.stream.exchange.ids_contiguous
-        self.bars[symbol] = Bars(self.name, symbol, ids_contiguous=contiguous, buckets_max=BUCKETS_KEPT)
-        return self.bars[symbol]
+        bars = self.bars[symbol] = Bars(self.name, symbol, ids_contiguous=contiguous, buckets_max=BUCKETS_KEPT)
+        if symbol in self._flowing:
+            bars.acknowledged()
+        return bars
+
+    def _acknowledge(self, subscribed: Subscribed) -> None:
+        """An older answer may still name what has been unsubscribed since: only one without it ends that."""
+        self._ending.intersection_update(subscribed.symbols)
+        for symbol in set(subscribed.symbols).difference(self._ending):
+            self._flowing.add(symbol)
+            if symbol in self.bars:
+                self.bars[symbol].acknowledged()
+
+    def _end(self, symbols: Collection[str]) -> None:
+        self._ending.update(symbols)
+        self._break(symbols)
+
+    def _break(self, symbols: Collection[str]) -> None:
+        self._flowing.difference_update(symbols)
+        for symbol in symbols:
+            if symbol in self.bars:
+                self.bars[symbol].disconnected()
 
     def take_trade(self, bars: Bars, trade: Trade) -> None:
         """Take a trade, wherever it came from."""

@@ -25,6 +25,8 @@ class GapWriter:
         self.candles = 0
         self.minutes_empty = 0
         self.notes: list[str] = []
+        self.waits: Spans = ()
+        """What only the market's next trade will tell: nothing is known of any since."""
         self._store = store
         self._wanted = wanted
         self._waiting: list[Candle] = []

@@ -87,14 +87,7 @@ class Mender:
 
     def holes(self) -> list[Hole]:
         """Every run of ids that is known to exist and was not seen."""
-        found = []
-        for symbol, bars in self._followed.bars.items():
-            bars.fold()
-            found += [Hole(symbol, first, last) for first, last in bars.seen.holes]
-            ahead, highest = self._followed.told.get(symbol), bars.seen.highest
-            if ahead is not None and highest is not None and ahead > highest:
-                found.append(Hole(symbol, highest + 1, ahead))
-        return found
+        return [Hole(symbol, *ends) for symbol in self._followed.bars for ends in self._followed.holes(symbol)]
 
     def _is_too_long(self, hole: Hole) -> bool:
         if len(hole) <= self._limits.hole_ids_max:
@@ -129,6 +122,7 @@ class Mender:
         for trade in trades:
             if not bars.seen.covers(trade.id, trade.id):
                 self._followed.take_trade(bars, trade)
+                bars.counts.mended += 1
                 self.mended += 1
         bars.fold()
 
@@ -139,6 +133,7 @@ class Mender:
             if rest in self._unconfirmed:
                 self._unconfirmed.discard(rest)
                 bars.account_for(first, last)
+                bars.counts.absent += len(rest)
                 self.absent += len(rest)
                 logger.warning(
                     "the exchange has no trades with these ids",

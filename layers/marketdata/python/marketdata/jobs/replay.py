@@ -19,7 +19,7 @@ from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import FrameDecoder
 from marketdata.model.candle import Candle
-from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed
+from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed, Subscribed
 from marketdata.model.quote import Quote
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
@@ -90,6 +90,7 @@ class _Player:
         self._quoted = quoted
         self._timeframe = timeframe
         self._bars: dict[str, Bars] = {}
+        self._flowing: set[str] = set()
         self._replayed = Replayed()
 
     def play(self, captured: CapturedFrame) -> None:
@@ -111,6 +112,8 @@ class _Player:
                 self._quarantine(event.reason, event.excerpt)
             elif isinstance(event, Ignored):
                 self._replayed.ignored[event.kind] += 1
+            elif isinstance(event, Subscribed):
+                self._acknowledge(event.symbols)
             elif isinstance(event, Disconnected):
                 self._disconnect()
         if self._replayed.frames % _FOLD_EVERY == 0:
@@ -121,7 +124,7 @@ class _Player:
         for symbol in sorted(self._bars):
             bars = self._bars[symbol]
             self._replayed.candles.extend(change.candle for change in bars.take())
-            self._replayed.duplicates += bars.duplicates
+            self._replayed.duplicates += bars.counts.duplicates
         if self._quoted is not None:
             self._replayed.candles.extend(self._quoted.candles())
         return self._replayed
@@ -132,6 +135,8 @@ class _Player:
             bars = self._bars[symbol] = Bars(
                 self._decoder.name, symbol, self._timeframe, ids_contiguous=self._decoder.ids_contiguous
             )
+            if symbol in self._flowing:
+                bars.acknowledged()
         return bars
 
     def _quote(self, quote: Quote) -> None:
@@ -147,7 +152,13 @@ class _Player:
             if symbol in self._bars:
                 self._bars[symbol].heartbeat(heartbeat)
 
+    def _acknowledge(self, symbols: Iterable[str]) -> None:
+        self._flowing.update(symbols)
+        for symbol in self._flowing.intersection(self._bars):
+            self._bars[symbol].acknowledged()
+
     def _disconnect(self) -> None:
+        self._flowing.clear()
         if self._quoted is not None:
             self._quoted.disconnected()
         for bars in self._bars.values():

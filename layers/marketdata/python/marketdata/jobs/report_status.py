@@ -1,10 +1,12 @@
 """What the system knows of itself: its feeds, its instruments, how old everything is. Called by the api function."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import msgspec
 
+from marketdata.compute.continuity import Contiguity
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1
@@ -21,8 +23,30 @@ UNKNOWN = "unknown"
 STOPPED = "stopped"
 
 
+class _Contiguity(msgspec.Struct, frozen=True):
+    """See compute/continuity; `missing` is how many trade ids are known to be missing now."""
+
+    missing: int
+    trades: int
+    duplicates: int
+    holes: int
+    mended: int
+    absent: int
+    conflicting: int
+    backwards: int
+    violations: int
+
+
+class _Troubled(msgspec.Struct, frozen=True):
+    symbol: str
+    contiguity: _Contiguity
+
+
 class _Feed(msgspec.Struct, frozen=True):
-    """`state` is unknown when the feed has fallen silent; `age_seconds` is how long ago it spoke."""
+    """`state` is unknown when the feed has fallen silent; `age_seconds` is how long ago it spoke.
+
+    `contiguity` sums over the instruments; `troubled` are those of them with most missing, violations and holes.
+    """
 
     exchange: str
     feed_id: str
@@ -40,6 +64,8 @@ class _Feed(msgspec.Struct, frozen=True):
     malformed: int
     spooled: int
     detail: str
+    contiguity: _Contiguity
+    troubled: list[_Troubled]
 
 
 class _Newest(msgspec.Struct, frozen=True):
@@ -113,7 +139,13 @@ def _feed(feed: FeedStatus, simulated: bool, now: datetime) -> _Feed:
         malformed=feed.malformed,
         spooled=feed.spooled,
         detail=feed.detail,
+        contiguity=_contiguity(feed.contiguity, feed.missing),
+        troubled=[_Troubled(one.symbol, _contiguity(one.contiguity, one.missing)) for one in feed.troubled],
     )
+
+
+def _contiguity(counts: Contiguity, missing: int) -> _Contiguity:
+    return _Contiguity(missing=missing, violations=counts.violations, **asdict(counts))
 
 
 def _with_newest(store: Store, instruments: Sequence[Instrument], now: datetime) -> list[_Instrument]:

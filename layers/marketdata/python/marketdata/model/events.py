@@ -18,7 +18,11 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False):
 
 
 class Subscribed(msgspec.Struct, frozen=True):
-    """The exchange confirmed that trades of exactly these symbols flow on this connection."""
+    """The exchange confirmed that trades of exactly these symbols flow on this connection.
+
+    What it repeats of the past when a symbol is subscribed is handed out before this, never after: from here on a trade
+    that is newer than all before it has just happened.
+    """
 
     symbols: tuple[str, ...]
 
@@ -42,10 +46,16 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     kind: str
 
 
+class CutAnnounced(msgspec.Struct, frozen=True):
+    """The exchange said that it is about to end this connection; the next one is to be made now."""
+
+    reason: str
+
+
 class Disconnected(msgspec.Struct, frozen=True):
     """The connection ended: from here on trades may be missing. A fact of the stream, not a log line."""
 
     reason: str
 
 
-Event = Trade | Quote | Heartbeat | Subscribed | Refused | Malformed | Ignored | Disconnected
+Event = Trade | Quote | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Disconnected

@@ -1,12 +1,13 @@
 """What feeds say, as rows. The columns are those of migrations/."""
 
-from dataclasses import astuple, fields
+from dataclasses import asdict
 from datetime import datetime
 
 import msgspec
 
+from marketdata.compute.continuity import Contiguity
 from marketdata.model.times import rfc3339
-from marketdata.store.store import FeedStatus
+from marketdata.store.store import FeedStatus, TroubledInstrument
 from marketdata.store.wire import Row, in_utc
 
 
@@ -26,6 +27,9 @@ class FeedRow(msgspec.Struct):
     malformed: int
     spooled: int
     detail: str
+    contiguity: Contiguity
+    missing: int
+    troubled: tuple[TroubledInstrument, ...]
 
     @property
     def status(self) -> FeedStatus:
@@ -35,6 +39,4 @@ class FeedRow(msgspec.Struct):
 
 def feed_row(status: FeedStatus) -> Row:
     """A row for `feeds`."""
-    names = (field.name for field in fields(status))
-    values = (rfc3339(value) if isinstance(value, datetime) else value for value in astuple(status))
-    return dict(zip(names, values, strict=True))
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in asdict(status).items()}

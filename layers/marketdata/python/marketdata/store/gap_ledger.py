@@ -3,17 +3,19 @@
 Not safe for threads: MemoryStore holds the lock.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 
-from marketdata.compute.coverage import Spans, buckets_touching, clip, intersect, subtract, union
+from marketdata.compute.coverage import Spans, buckets_touching, intersect, subtract, union
 from marketdata.errors import EXCERPT_CHARACTERS_MAX
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import EPOCH
+from marketdata.store.gap_index import GapIndex
 
 Key = tuple[str, str]
 """(exchange, symbol)."""
@@ -23,24 +25,28 @@ _SPOKEN_FOR = (*UNRESOLVED, GapState.MARKET_CLOSED, GapState.UNRECOVERABLE)
 
 
 class GapLedger:
-    """Gaps by number; numbers only grow."""
+    """Gaps by number; numbers only grow. `on_given_up` hears of each that becomes unrecoverable."""
 
-    def __init__(self) -> None:
-        self._gaps: dict[int, Gap] = {}
+    def __init__(self, on_given_up: Callable[[Gap], None]) -> None:
+        self._index = GapIndex(on_given_up)
         self._numbers = count(1)
 
     def record(self, key: Key, timeframe: Timeframe, spans: Iterable[Span], cause: str, found_at: datetime) -> int:
-        """See Store.record_gaps."""
-        unresolved = [gap for gap in self._of(key, timeframe) if gap.state in UNRESOLVED]
-        news = subtract(buckets_touching(spans, timeframe), (gap.span for gap in unresolved))
-        open_gaps = [gap for gap in unresolved if gap.state is GapState.OPEN]
-        grown = [part for part in union(news, (gap.span for gap in open_gaps)) if clip(news, part)]
-        for part in grown:
-            merged = [gap for gap in open_gaps if part.start <= gap.span.start and gap.span.end <= part.end]
+        """See Store.record_gaps. Takes time by what the spans touch, not by what the ledger holds."""
+        wanted = buckets_touching(spans, timeframe)
+        around = self._index.around((*key, timeframe), wanted)
+        news = subtract(wanted, (gap.span for gap in around))
+        open_gaps = [gap for gap in around if gap.state is GapState.OPEN]
+        parts = union(news, (gap.span for gap in open_gaps))
+        grown = {_place(parts, span): list[Gap]() for span in news}
+        for gap in open_gaps:
+            if _place(parts, gap.span) in grown:
+                grown[_place(parts, gap.span)].append(gap)
+        for place, merged in grown.items():
             if merged:
-                self._merge(merged, part)
+                self._merge(sorted(merged, key=lambda gap: gap.id), parts[place])
             else:
-                self._add(Gap(0, *key, timeframe, part, GapState.OPEN, cause, found_at))
+                self._add(Gap(0, *key, timeframe, parts[place], GapState.OPEN, cause, found_at))
         return len(grown)
 
     def select(
@@ -49,16 +55,16 @@ class GapLedger:
         """See Store.gaps."""
         chosen = (
             gap
-            for number, gap in sorted(self._gaps.items())
-            if number > (after_id or 0)
+            for gap in self._index.all()
+            if gap.id > (after_id or 0)
             and (states is None or gap.state in states)
             and (key is None or (gap.exchange, gap.symbol) == key)
         )
-        return [gap for gap, _ in zip(chosen, range(limit), strict=False)]
+        return list(islice(chosen, limit))
 
     def claim(self, worker: str, now: datetime, lease: timedelta, limit: int, exchange: str | None) -> list[Gap]:
         """See Store.claim_gaps."""
-        due = [gap for gap in self._gaps.values() if _due(gap, now) and exchange in (None, gap.exchange)]
+        due = [gap for gap in self._index.unresolved() if _due(gap, now) and exchange in (None, gap.exchange)]
         due.sort(key=lambda gap: (gap.span.end, gap.span.start, -gap.id), reverse=True)
         leased = [
             replace(
@@ -71,23 +77,25 @@ class GapLedger:
             )
             for gap in due[:limit]
         ]
-        self._gaps.update((gap.id, gap) for gap in leased)
+        for gap in leased:
+            self._index.put(gap)
         return leased
 
     def resolve(self, gap: Gap, state: GapState, now: datetime, reason: str) -> bool:
         """See Store.resolve_gap."""
-        kept = self._gaps.get(gap.id)
+        kept = self._index.get(gap.id)
         if kept is None or not _same_lease(kept, gap):
             return False
         if kept.state is GapState.LEASED:
-            self._gaps[gap.id] = _resolved(kept, state, now, reason)
-        return self._gaps[gap.id].state is state
+            self._index.put(_resolved(kept, state, now, reason))
+            return True
+        return kept.state is state
 
     def release(
         self, gap: Gap, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None
     ) -> bool:
         """See Store.release_gap."""
-        kept = self._gaps.get(gap.id)
+        kept = self._index.get(gap.id)
         if kept is None or not _same_lease(kept, gap):
             return False
         if kept.state is not GapState.LEASED:
@@ -103,7 +111,7 @@ class GapLedger:
     def close_covered(self, now: datetime, known: Callable[[Key, Timeframe, Span], Spans], limit: int) -> int:
         """See Store.close_covered_gaps; `known` is what is held or empty inside a span."""
         changed = 0
-        for gap in self._gaps_by_number():
+        for gap in self._index.unresolved():
             if changed < limit and (gap.state is GapState.OPEN or _lapsed(gap, now)):
                 there = known((gap.exchange, gap.symbol), gap.timeframe, gap.span)
                 if there:
@@ -114,49 +122,56 @@ class GapLedger:
 
     def ever(self, key: Key, timeframe: Timeframe) -> Spans:
         """All time that was ever on the ledger."""
-        return union(gap.span for gap in self._of(key, timeframe))
+        return union(gap.span for gap in self._index.of((*key, timeframe)))
 
     def spoken_for(self, key: Key, timeframe: Timeframe) -> Spans:
         """The time that a scan need not find again."""
-        return union(gap.span for gap in self._of(key, timeframe) if gap.state in _SPOKEN_FOR)
+        return union(gap.span for gap in self._index.of((*key, timeframe)) if gap.state in _SPOKEN_FOR)
 
-    def _of(self, key: Key, timeframe: Timeframe) -> Iterator[Gap]:
-        wanted = (*key, timeframe)
-        return (gap for gap in self._gaps_by_number() if (gap.exchange, gap.symbol, gap.timeframe) == wanted)
-
-    def _gaps_by_number(self) -> list[Gap]:
-        return [self._gaps[number] for number in sorted(self._gaps)]
+    def prune(self, before: datetime, wanted_since: datetime, limit: int) -> list[Gap]:
+        """Forget at most `limit` gaps that were resolved before and are of time that is not wanted; those that were."""
+        ended = [(gap.repaired_at, gap.id, gap) for gap in self._index.all() if gap.repaired_at]
+        old = sorted(one for one in ended if one[0] < before and one[2].span.end <= wanted_since)[:limit]
+        for _, _, gap in old:
+            self._index.remove(gap)
+        return [gap for _, _, gap in old]
 
     def _add(self, gap: Gap) -> None:
-        number = next(self._numbers)
-        self._gaps[number] = replace(gap, id=number)
+        self._index.put(replace(gap, id=next(self._numbers)))
 
     def _merge(self, merged: Sequence[Gap], span: Span) -> None:
         """Let the oldest of these open gaps be all of `span`, for the others too."""
         oldest = merged[0]
         earliest = min(gap.retry_at or EPOCH for gap in merged)
         for gap in merged[1:]:
-            del self._gaps[gap.id]
-        self._gaps[oldest.id] = replace(
-            oldest,
-            span=span,
-            found_at=min(gap.found_at for gap in merged),
-            attempts=max(gap.attempts for gap in merged),
-            worker=None,
-            retry_at=None if earliest == EPOCH else earliest,
+            self._index.remove(gap)
+        self._index.put(
+            replace(
+                oldest,
+                span=span,
+                found_at=min(gap.found_at for gap in merged),
+                attempts=max(gap.attempts for gap in merged),
+                worker=None,
+                retry_at=None if earliest == EPOCH else earliest,
+            )
         )
 
     def _keep(self, gap: Gap, left: Spans, now: datetime) -> None:
         """Let `gap` be what is left of it, in as many gaps as parts; what is not left is filled."""
         parts = intersect(left, [gap.span])
         if not parts:
-            self._gaps[gap.id] = _resolved(gap, GapState.FILLED, now, "")
+            self._index.put(_resolved(gap, GapState.FILLED, now, ""))
             return
-        self._gaps[gap.id] = replace(gap, span=parts[0])
+        self._index.put(replace(gap, span=parts[0]))
         for part in parts[1:]:
             self._add(replace(gap, span=part))
         for part in subtract([gap.span], parts):
             self._add(_resolved(replace(gap, span=part), GapState.FILLED, now, ""))
+
+
+def _place(parts: Spans, span: Span) -> int:
+    """Which of the sorted `parts` holds `span`."""
+    return bisect_right(parts, span.start, key=lambda part: part.start) - 1
 
 
 def _due(gap: Gap, now: datetime) -> bool:

@@ -4,13 +4,18 @@ The database states the same as constraints; the in-memory store asks here. Each
 against, or None.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
+
+import msgspec
 
 from marketdata.errors import RequestInvalid
 from marketdata.model.candle import Candle
 from marketdata.model.gap import GapState
 from marketdata.model.instrument import Instrument
+from marketdata.model.job_run import RunState
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES
 from marketdata.model.times import NANOSECONDS_A_SECOND
@@ -27,6 +32,18 @@ CAUSE_CHARACTERS_MAX = 40
 
 LEASE_SECONDS_MAX = 86_400
 """The longest that a gap is out of others' reach when its worker dies."""
+
+RESULT_BYTES_MAX = 16_384
+"""The longest that the result of a run may be, as JSON."""
+
+PACE_MAX = 10_000
+"""The most requests a second, at once, or reserved by one question."""
+
+BLOCK_SECONDS_MAX = 7 * 86_400
+"""The longest silence; Binance's longest ban is three days."""
+
+TROUBLED_MAX = 20
+"""Instruments that one status names: enough to see who suffers, whatever is followed."""
 
 FEED_STATES = ("connecting", "live", "stale", "down", "stopped")
 
@@ -89,8 +106,10 @@ def feed_refused(status: FeedStatus) -> str | None:
     """Why `status` cannot be said."""
     if status.state not in FEED_STATES:
         return f"{status.state!r} is not one of {', '.join(FEED_STATES)}"
-    counters = (status.symbols, status.trades, status.reconnects, status.malformed, status.spooled)
-    return f"a counter is below zero: {counters}" if min(counters) < 0 else None
+    counters = (status.symbols, status.trades, status.reconnects, status.malformed, status.spooled, status.missing)
+    if min(counters) < 0:
+        return f"a counter is below zero: {counters}"
+    return f"{len(status.troubled)} instruments in one status" if len(status.troubled) > TROUBLED_MAX else None
 
 
 def record_refused(cause: str) -> str | None:
@@ -98,16 +117,35 @@ def record_refused(cause: str) -> str | None:
     return None if 0 < len(cause) <= CAUSE_CHARACTERS_MAX else f"a cause of {len(cause)} characters"
 
 
-def claim_refused(worker: str, lease_seconds: float) -> str | None:
+def lease_refused(holder: str, lease_seconds: float) -> str | None:
     """Why nothing can be leased so."""
-    if not worker:
-        return "a worker without a name"
+    if not holder:
+        return "a lease without a name"
     return None if 0 < lease_seconds <= LEASE_SECONDS_MAX else f"a lease of {lease_seconds} seconds"
 
 
 def resolution_refused(state: GapState) -> str | None:
     """Why `state` does not close a gap."""
     return None if state.resolved else f"a gap that is {state} is not resolved"
+
+
+def finish_refused(state: RunState, result: Mapping[str, Any]) -> str | None:
+    """Why a run does not end so."""
+    if state not in (RunState.SUCCEEDED, RunState.FAILED):
+        return f"a run that is {state} has not ended"
+    size = len(msgspec.json.encode(result))
+    return None if size <= RESULT_BYTES_MAX else f"a result of {size} bytes"
+
+
+def take_refused(per_second: float, burst: int, count: int) -> str | None:
+    """Why a budget cannot be so."""
+    fine = 0 < per_second <= PACE_MAX and 1 <= burst <= PACE_MAX and 1 <= count <= PACE_MAX
+    return None if fine else f"{count} requests at {per_second} a second, {burst} at once"
+
+
+def block_refused(seconds: float) -> str | None:
+    """Why an exchange cannot be blocked so."""
+    return None if 0 <= seconds <= BLOCK_SECONDS_MAX else f"a silence of {seconds} seconds"
 
 
 def _counts_refused(candle: Candle) -> str | None:

@@ -7,14 +7,15 @@ equal. Each part of the protocol is a file of its own; here they are one.
 from marketdata.clock import Clock
 from marketdata.store.limits import feed_refused
 from marketdata.store.memory_base import refuse
-from marketdata.store.memory_ledger import MemoryLedger
+from marketdata.store.memory_work import MemoryWork
 from marketdata.store.store import FeedStatus
 
 
-class MemoryStore(MemoryLedger):
+class MemoryStore(MemoryWork):
     """The Store protocol in memory; safe to share between threads.
 
-    `clock` tells when an instrument became known; without one, all of them always were.
+    `clock` tells when an instrument became known, and paces the exchanges' budgets; without one, all instruments always
+    were known, and the machine's own clock paces.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:

@@ -10,9 +10,10 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.store.gap_ledger import GapLedger
-from marketdata.store.limits import ROWS_MAX, check_limit, claim_refused, record_refused, resolution_refused
+from marketdata.store.limits import ROWS_MAX, check_limit, lease_refused, record_refused, resolution_refused
 from marketdata.store.memory_base import Key, refuse
 from marketdata.store.memory_market import MemoryMarket
+from marketdata.store.outbox import Outbox
 
 
 class MemoryLedger(MemoryMarket):
@@ -20,7 +21,9 @@ class MemoryLedger(MemoryMarket):
 
     def __init__(self, clock: Clock | None) -> None:
         super().__init__(clock)
-        self._ledger = GapLedger()
+        self._outbox = Outbox()
+        # As the database's trigger does it: whoever gives a gap up says so in the same breath.
+        self._ledger = GapLedger(self._outbox.give_up)
 
     def record_gaps(
         self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
@@ -50,7 +53,7 @@ class MemoryLedger(MemoryMarket):
     ) -> list[Gap]:
         """See Store. Raises: RequestInvalid for a limit out of bounds; StoreError without a worker or lease."""
         check_limit(limit)
-        refuse("claim_gaps", [claim_refused(worker, lease_seconds)])
+        refuse("claim_gaps", [lease_refused(worker, lease_seconds)])
         with self._lock:
             return self._ledger.claim(worker, now, timedelta(seconds=lease_seconds), limit, exchange)
 

@@ -5,16 +5,18 @@ StoreError when the store could not be asked or did not answer.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from marketdata.compute.continuity import Contiguity
 from marketdata.model.candle import Candle
 from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
+from marketdata.store.work import WorkStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,20 @@ class DayCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class TroubledInstrument:
+    """What the trade ids of one instrument showed, and how many are known to be missing now."""
+
+    symbol: str
+    missing: int
+    contiguity: Contiguity
+
+
+@dataclass(frozen=True, slots=True)
 class FeedStatus:
     """What one feed process last said of one exchange.
 
-    `state`: connecting, live, stale, down or stopped. Counters count since the process started.
+    `state`: connecting, live, stale, down or stopped. Counters count since the process started. `contiguity` sums over
+    all instruments, `missing` is how many trade ids are known to be missing now, `troubled` are the worst instruments.
     """
 
     exchange: str
@@ -65,10 +77,13 @@ class FeedStatus:
     malformed: int = 0
     spooled: int = 0
     detail: str = ""
+    contiguity: Contiguity = field(default_factory=Contiguity)
+    missing: int = 0
+    troubled: tuple[TroubledInstrument, ...] = ()
 
 
-class Store(Protocol):
-    """Where instruments, candles, trades and what is known of them live."""
+class Store(WorkStore, Protocol):
+    """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
         """All instruments, ordered by (exchange, symbol)."""

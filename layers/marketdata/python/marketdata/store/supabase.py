@@ -18,12 +18,13 @@ from marketdata.store.patient_client import PatientClient
 from marketdata.store.store import FeedStatus
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_market import SupabaseMarket
+from marketdata.store.supabase_work import SupabaseWork
 
 TIMEOUT_SECONDS = 10.0
 ATTEMPTS_MAX = 3
 
 
-class SupabaseStore(SupabaseMarket, SupabaseLedger):
+class SupabaseStore(SupabaseMarket, SupabaseLedger, SupabaseWork):
     """The Store protocol on a Supabase project; safe to share between threads.
 
     `url` is the project's (https://….supabase.co), `key` its service key. `http` and `sleep` are for those who need

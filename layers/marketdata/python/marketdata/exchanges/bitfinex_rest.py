@@ -1,0 +1,112 @@
+"""Bitfinex REST v2: its own candles. Pure: requests out, bodies in. The live feed is in bitfinex.py.
+
+Source: docs/add-an-exchange.md#bitfinex.
+"""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from marketdata.errors import RemoteMalformed, RequestInvalid
+from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.wire import check_candle, excerpt, steps
+from marketdata.model.candle import Candle, Source
+from marketdata.model.span import Span
+from marketdata.model.timeframe import Timeframe
+from marketdata.model.times import nanoseconds, utc
+
+NAME = "bitfinex"
+REST_URL = "https://api-pub.bitfinex.com"
+CANDLES_A_REQUEST = 10_000
+NANOSECONDS_A_MILLISECOND = 1_000_000
+
+# 4h is not among them (it is rolled up), and 1W begins on another day than ours.
+_TIMEFRAMES = {1: "1m", 5: "5m", 15: "15m", 60: "1h", 720: "12h", 1440: "1D"}
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """`[MTS, OPEN, CLOSE, HIGH, LOW, VOLUME]`: close comes second. Rows may grow, so what follows is passed over."""
+
+    time_ms: int
+    open: Decimal
+    close: Decimal
+    high: Decimal
+    low: Decimal
+    volume: Decimal
+
+
+class BitfinexRest:
+    """REST v2: candles, 10,000 a request."""
+
+    candles_a_request = CANDLES_A_REQUEST
+
+    def __init__(self, name: str = NAME) -> None:
+        self.name = name
+        self._decode_rows = msgspec.json.Decoder(list[_Row]).decode
+
+    def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
+        """Requests that together cover `span`, oldest first; the rows of each come oldest first.
+
+        Raises: RequestInvalid for a timeframe that Bitfinex does not offer, or aligns otherwise.
+        """
+        if timeframe.minutes not in _TIMEFRAMES:
+            raise RequestInvalid("timeframe", f"Bitfinex has no {timeframe} candles that begin where ours do")
+        path = f"/v2/candles/trade:{_TIMEFRAMES[timeframe.minutes]}:{symbol}/hist"
+        step = timeframe.duration * CANDLES_A_REQUEST
+        starts = steps(timeframe.floor(span.start), span.end, step)
+        return [Request(path, _query(start, min(start + step, span.end))) for start in starts]
+
+    def parse_candles(self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime) -> list[Candle]:
+        """The rows of one answer, oldest first. A bucket without trades has no row; `[]` is an answer without any.
+
+        Bitfinex gives no quote volume, no trade count and no ids: they are None.
+        """
+        try:
+            rows = self._decode_rows(body)
+            candles = [self._candle(row, symbol, timeframe, observed_at) for row in rows]
+        except (msgspec.DecodeError, ValueError, InvalidOperation, OverflowError, RecursionError) as error:
+            raise RemoteMalformed(self.name, f"candles: {error}", excerpt(body)) from error
+        return sorted(candles, key=_opens)
+
+    def _candle(self, row: _Row, symbol: str, timeframe: Timeframe, observed_at: datetime) -> Candle:
+        check_candle(row.open, row.high, row.low, row.close, row.volume)
+        open_time = utc(row.time_ms * NANOSECONDS_A_MILLISECOND)
+        if timeframe.floor(open_time) != open_time:
+            raise ValueError(f"misaligned row {row}")
+        return Candle(
+            exchange=self.name,
+            symbol=symbol,
+            timeframe=timeframe,
+            open_time=open_time,
+            open=row.open,
+            high=row.high,
+            low=row.low,
+            close=row.close,
+            volume=row.volume,
+            quote_volume=None,
+            trades=None,
+            taker_buy_volume=None,
+            first_id=None,
+            last_id=None,
+            source=Source.VENUE,
+            observed_at=observed_at,
+        )
+
+
+def _query(start: datetime, end: datetime) -> tuple[tuple[str, str], ...]:
+    """Both ends are included by Bitfinex, so the last millisecond before ours is named."""
+    return (
+        ("start", str(_milliseconds(start))),
+        ("end", str(_milliseconds(end) - 1)),
+        ("limit", str(CANDLES_A_REQUEST)),
+        ("sort", "1"),
+    )
+
+
+def _milliseconds(time: datetime) -> int:
+    return nanoseconds(time) // NANOSECONDS_A_MILLISECOND
+
+
+def _opens(candle: Candle) -> datetime:
+    return candle.open_time
