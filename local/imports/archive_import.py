@@ -64,6 +64,7 @@ class ArchiveImport:
         self, connection: psycopg.Connection, archive: TickArchive, library: Library, plan: Plan, clock: Clock
     ) -> None:
         self.done = Imported()
+        self.exchange = archive.name
         self._connection = connection
         self._archive = archive
         self._library = library

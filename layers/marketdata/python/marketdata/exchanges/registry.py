@@ -55,6 +55,13 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             requests_per_second=5.0,
             requests_burst=10,
         ),
+        "bitfinex": Adapter(
+            rest_url=bitfinex_rest.REST_URL,
+            candle_history=BitfinexRest,
+            # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
+            requests_per_second=0.4,
+            requests_burst=5,
+        ),
         "oanda": Adapter(
             rest_url=oanda.REST_URL,
             feeds={"pricing": OandaPricing},
@@ -63,13 +70,6 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             requests_per_second=20.0,
             requests_burst=20,
             usual_side=PriceSide.MID,
-        ),
-        "bitfinex": Adapter(
-            rest_url=bitfinex_rest.REST_URL,
-            candle_history=BitfinexRest,
-            # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
-            requests_per_second=0.4,
-            requests_burst=5,
         ),
     }
 )
