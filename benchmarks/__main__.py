@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-NAMES = ("hot_path", "store")
+NAMES = ("hot_path", "store", "imports")
 
 TABLE_WIDTH = 140
 
