@@ -35,7 +35,7 @@ from local.imports.plan import Content, Plan, plan_import
 from local.supabase import LocalSupabase
 from local.supabase_binaries import BinariesMissing
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
+START = datetime(2024, 1, 2, tzinfo=UTC)
 DAYS = 3
 TICKS_AN_HOUR = 5_700
 """EUR/USD on 2019-02-04 had 136,741 ticks."""
@@ -79,7 +79,6 @@ def _plan() -> Plan:
         content=Content.TICKS,
         sides=[PriceSide.BID],
         chunk=timedelta(days=7),
-        closed=(),
     )
 
 

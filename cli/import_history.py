@@ -10,7 +10,6 @@ from typing import Annotated
 import psycopg
 import typer
 from marketdata.clock import SystemClock
-from marketdata.compute.coverage import Spans
 from marketdata.errors import RequestInvalid, SettingsInvalid, StoreError
 from marketdata.exchanges.archives import archive_source
 from marketdata.model.quote import PriceSide
@@ -75,9 +74,7 @@ def dukascopy(
     known, clock = archive_source("dukascopy", source), SystemClock()
     archive = known.make("dukascopy")
     span = asked_span(start, end, clock.now())
-    plan = plan_import(
-        archive, symbol, span, content=only, sides=price or [PriceSide.BID], chunk=days(chunk), closed=_closed(span)
-    )
+    plan = plan_import(archive, symbol, span, content=only, sides=price or [archive.usual_side], chunk=days(chunk))
     if manage_indexes:
         typer.echo(INDEXES, err=True)
     typer.echo(describe(plan), err=True)
@@ -153,10 +150,6 @@ def database(url: str | None) -> Iterator[psycopg.Connection]:
             yield connection
     except psycopg.Error as error:
         raise StoreError("import", f"{type(error).__name__}: {error}") from error
-
-
-def _closed(span: Span) -> Spans:
-    return ()
 
 
 def _hour(time: datetime) -> datetime:

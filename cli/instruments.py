@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from marketdata.errors import NotFound
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES
 from rich.console import Console
 from rich.table import Table
@@ -22,10 +22,11 @@ ALL_TIMEFRAMES = ",".join(timeframe.name for timeframe in TIMEFRAMES)
 @app.command("list")
 def list_them() -> None:
     """Print every instrument the database knows."""
-    table = Table("exchange", "symbol", "timeframes", "followed", "simulated")
+    table = Table("exchange", "symbol", "timeframes", "calendar", "followed", "simulated")
     for known in house_store().instruments():
         names = " ".join(timeframe.name for timeframe in known.timeframes)
-        table.add_row(known.exchange, known.symbol, names, _yes(known.active), _yes(known.simulated))
+        facts = (known.calendar.value, _yes(known.active), _yes(known.simulated))
+        table.add_row(known.exchange, known.symbol, names, *facts)
     Console().print(table)
 
 
@@ -34,11 +35,12 @@ def add(
     exchange: Annotated[str, typer.Argument(help="coinbase, or coinbase-simulated for the simulator.")],
     symbol: Annotated[str, typer.Argument(help="As the exchange spells it, e.g. BTC-USD.")],
     timeframes: Annotated[str, typer.Option(help="Which timeframes to keep, separated by commas.")] = ALL_TIMEFRAMES,
+    calendar: Annotated[Calendar, typer.Option(help="When its market trades.")] = Calendar.ALWAYS,
 ) -> None:
     """Follow an instrument; a running feed subscribes within seconds, on its open connection."""
     adapter_for(exchange)
     venue = exchange.removesuffix(SIMULATED_SUFFIX)
-    made = instrument(venue, symbol, timeframes.split(","), simulated=venue != exchange)
+    made = instrument(venue, symbol, timeframes.split(","), simulated=venue != exchange, calendar=calendar)
     house_store().put_instruments([made])
     typer.echo(f"following {made.exchange} {made.symbol}")
 

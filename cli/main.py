@@ -10,7 +10,7 @@ import typer
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import backfill, coverage, database, gaps, import_history, instruments, record, replay, up
+from cli import backfill, coverage, database, gaps, import_history, instruments, jobs, record, replay, up
 
 app = typer.Typer(
     name="marketdata",
@@ -28,6 +28,7 @@ app.command("coverage")(coverage.coverage)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
 
 _EXIT_CODES: tuple[tuple[type[MarketDataError], int], ...] = (

@@ -88,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles/latest", "api"),
     Route("GET", "/v1/gaps", "api"),
     Route("GET", "/v1/coverage", "api"),
+    Route("GET", "/v1/jobs", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),

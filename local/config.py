@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES, timeframe_named
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,12 +14,13 @@ SYMBOL_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$"
 
 
 class InstrumentLine(BaseModel):
-    """One instrument: its symbol as BASE-QUOTE, and the timeframes kept of it."""
+    """One instrument: its symbol as BASE-QUOTE, the timeframes kept of it, and when its market trades."""
 
     model_config = ConfigDict(extra="forbid")
 
     symbol: str = Field(pattern=SYMBOL_PATTERN)
     timeframes: list[str] = [timeframe.name for timeframe in TIMEFRAMES]
+    calendar: Calendar = Calendar.ALWAYS
 
 
 class ExchangeLines(BaseModel):
@@ -58,13 +59,15 @@ def read_config(path: Path) -> Config:
 def instruments(config: Config, *, simulated: bool) -> list[Instrument]:
     """The instruments of a configuration; `simulated` ones carry another exchange's name, never to be mixed up."""
     return [
-        instrument(exchange, line.symbol, line.timeframes, simulated=simulated)
+        instrument(exchange, line.symbol, line.timeframes, simulated=simulated, calendar=line.calendar)
         for exchange, lines in config.exchanges.items()
         for line in lines.instruments
     ]
 
 
-def instrument(exchange: str, symbol: str, timeframes: list[str], *, simulated: bool) -> Instrument:
+def instrument(
+    exchange: str, symbol: str, timeframes: list[str], *, simulated: bool, calendar: Calendar = Calendar.ALWAYS
+) -> Instrument:
     """One instrument from what a person typed. Raises: RequestInvalid naming the field."""
     base, _, quote = symbol.partition("-")
     if not (base and quote):
@@ -77,4 +80,5 @@ def instrument(exchange: str, symbol: str, timeframes: list[str], *, simulated: 
         quote=quote,
         timeframes=tuple(sorted(kept, key=lambda timeframe: timeframe.minutes)),
         simulated=simulated,
+        calendar=calendar,
     )

@@ -1,4 +1,4 @@
-"""The public API: candles, gaps, coverage, instruments, status and health. API Gateway sends every GET below /v1 here.
+"""The public API: candles, gaps, coverage, jobs, instruments, status, health. API Gateway sends every GET below /v1.
 
 Event (payload format 2.0, shortened; event.json is whole):
     {"version": "2.0", "rawPath": "/v1/candles", "queryStringParameters": {"symbol": "BTC-USD", "timeframe": "1m"},
@@ -13,12 +13,13 @@ from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import latest_candles, query_candles
 from marketdata.jobs.query_gaps import query_gaps
+from marketdata.jobs.query_jobs import query_jobs
 from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
-from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters
+from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters, run_query
 from marketdata.store.store import Store
 from marketdata.wiring import Settings
 
@@ -37,7 +38,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     _add_candles(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
-    _add_reports(app, store, instruments, clock)
+    _add_reports(app, store, instruments, cursors, clock)
 
 
 def _add_candles(
@@ -68,7 +69,14 @@ def _add_completeness(
         return _json(report_coverage(store, instruments, clock.now(), query).body())
 
 
-def _add_reports(app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, clock: Clock) -> None:
+def _add_reports(
+    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
+) -> None:
+    @app.get("/v1/jobs")
+    def jobs() -> Response[str]:
+        query = run_query(parameters(app.current_event.raw_event))
+        return _json(query_jobs(store, cursors, clock, query))
+
     @app.get("/v1/instruments")
     def followed() -> Response[str]:
         no_parameters(parameters(app.current_event.raw_event))

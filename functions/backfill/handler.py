@@ -10,7 +10,7 @@ from typing import Any
 
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
-from marketdata.jobs.run_job import run_job
+from marketdata.jobs.run_job import run_job, scheduled_time
 from marketdata.observe import Handler, logger, watched
 from marketdata.store.store import Store
 from marketdata.wiring import Settings
@@ -24,9 +24,17 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The scheduled job over `store`."""
     jobs = wiring.jobs(settings)
 
-    def answer(_: dict[str, Any], context: Any) -> dict[str, Any]:
+    def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
         deadline = clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
-        run = run_job(JOB, store, clock, deadline, trigger="schedule", jobs=jobs)
+        run = run_job(
+            JOB,
+            store,
+            clock,
+            deadline,
+            trigger="schedule",
+            jobs=jobs,
+            scheduled_time=scheduled_time(event),
+        )
         logger.info("backfill done", extra={"job": JOB, "result": run.result})
         return run.document()
 

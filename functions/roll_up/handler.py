@@ -10,7 +10,7 @@ from typing import Any
 
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
-from marketdata.jobs.run_job import run_job
+from marketdata.jobs.run_job import run_job, scheduled_time
 from marketdata.observe import Handler, logger, watched
 from marketdata.store.store import Store
 
@@ -22,9 +22,9 @@ MARGIN = timedelta(seconds=15)
 def application(store: Store, clock: Clock) -> Handler:
     """The scheduled job over `store`."""
 
-    def answer(_: dict[str, Any], context: Any) -> dict[str, Any]:
+    def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
         deadline = clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
-        run = run_job(JOB, store, clock, deadline, trigger="schedule")
+        run = run_job(JOB, store, clock, deadline, trigger="schedule", scheduled_time=scheduled_time(event))
         logger.debug("job done", extra={"job": JOB, "result": run.result})
         return run.document()
 

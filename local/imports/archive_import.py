@@ -164,21 +164,19 @@ class ArchiveImport:
         self.done.months_attached += loaded.attached
 
     def _number_instruments(self) -> Mapping[PriceSide | None, int]:
-        """The numbers of the instruments: quotes' under None, candles' by their price. New ones are not followed."""
-        symbols: dict[PriceSide | None, str] = {None: self._plan.symbol}
-        usual = self._archive.usual_side
-        symbols |= {side: sided(self._plan.symbol, side, usual) for side in self._plan.sides}
-        return {side: self._number(symbol) for side, symbol in symbols.items()}
+        """The numbers of the instruments: the quotes' under None, candles' by their price."""
+        quotes = self._number(self._plan.symbol, self._archive.usual_side)
+        return {None: quotes} | {side: self._number(self._plan.symbol, side) for side in self._plan.sides}
 
-    def _number(self, symbol: str) -> int:
+    def _number(self, symbol: str, side: PriceSide) -> int:
+        """The number of an instrument; one that is not known yet is added, but not followed."""
+        one = self._archive.instrument(symbol, side)
         self._connection.execute(
-            "insert into public.instruments (exchange, symbol, base, quote, active) values (%s, %s, %s, %s, false)"
-            " on conflict (exchange, symbol) do nothing",
-            (self._archive.name, symbol, *self._plan.pair),
+            "insert into public.instruments (exchange, symbol, base, quote, active, calendar)"
+            " values (%s, %s, %s, %s, false, %s) on conflict (exchange, symbol) do nothing",
+            (*one.key, one.base, one.quote, one.calendar),
         )
-        return self._value(
-            "select id from public.instruments where exchange = %s and symbol = %s", self._archive.name, symbol
-        )
+        return self._value("select id from public.instruments where exchange = %s and symbol = %s", *one.key)
 
     def _value(self, query: LiteralString, *parameters: object) -> int:
         row = self._connection.execute(query, parameters).fetchone()

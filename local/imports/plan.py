@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from marketdata.compute.calendar import closed as closed_time
 from marketdata.compute.coverage import Spans, contains
 from marketdata.compute.months import by_month
 from marketdata.errors import RequestInvalid
@@ -35,10 +36,9 @@ class Absence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One import: `files` in order of time; `closed` is when the market did not trade; `pair` is base and quote."""
+    """One import: `files` in order of time; `closed` is when the market did not trade."""
 
     symbol: str
-    pair: tuple[str, str]
     span: Span
     content: Content
     sides: tuple[PriceSide, ...]
@@ -68,7 +68,6 @@ def plan_import(
     content: Content,
     sides: Sequence[PriceSide],
     chunk: timedelta,
-    closed: Spans,
 ) -> Plan:
     """Raises: NotFound for an unknown symbol; RequestInvalid for a chunk not of whole days, or a price not offered."""
     if chunk < timedelta(days=1) or chunk % timedelta(days=1):
@@ -80,9 +79,9 @@ def plan_import(
     else:
         for side in sides:
             files += archive.candle_files(symbol, M1, side, whole)
-    plain = files[0].symbol
+    closed = closed_time(archive.instrument(symbol, archive.usual_side).calendar, whole)
     in_order = tuple(sorted(files, key=lambda file: (file.span, file.side)))
-    return Plan(plain, archive.pair(plain), whole, content, tuple(sides), chunk, in_order, closed)
+    return Plan(files[0].symbol, whole, content, tuple(sides), chunk, in_order, closed)
 
 
 def absence(entry: Entry, file: ArchiveFile, closed: Spans) -> Absence | None:

@@ -240,3 +240,15 @@ def test_a_preflight_is_answered(api: Handler) -> None:
     answer = call(api, event("OPTIONS", "/v1/candles", headers={"origin": "https://page.example.com"}))
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (204, "*")
     assert "GET" in answer.headers["access-control-allow-methods"]
+
+
+def test_runs_of_jobs_are_listed_by_kind_and_state() -> None:
+    store = a_store()
+    for kind in ("gap_scan", "backfill"):
+        store.start_run(kind, worker=kind, now=NOW, lease_seconds=60, trigger="cron")
+    api = api_over(store)
+    assert [run["kind"] for run in get(api, "/v1/jobs").json["data"]] == ["backfill", "gap_scan"]
+    assert [run["kind"] for run in get(api, "/v1/jobs", job="gap_scan", state="running").json["data"]] == ["gap_scan"]
+    assert get(api, "/v1/jobs", state="failed,lost").json["data"] == []
+    refused = get(api, "/v1/jobs", state="tired")
+    assert (refused.status, refused.json["errors"][0]["field"]) == (400, "state")

@@ -67,7 +67,8 @@ def test_the_database_answers_as_memory_does(store: SupabaseStore) -> None:
     query = {"symbol": "btc/usd", "limit": "4", "start": "2026-08-09T10:00:00Z", "end": "2026-08-09T10:10:00Z"}
     answer = call(load_handler(function_named("api")), event("GET", "/v1/candles", query)).json
     assert [record["open_time"][11:16] for record in answer["data"]] == ["10:00", "10:01", "10:02", "10:05"]
-    assert answer["meta"]["gaps"] == [{"start": "2026-08-09T10:03:00Z", "end": "2026-08-09T10:05:00Z", "buckets": 2}]
+    hole = {"start": "2026-08-09T10:03:00Z", "end": "2026-08-09T10:05:00Z", "buckets": 2}
+    assert answer["meta"]["gaps"] == [{**hole, "state": "missing", "reason": ""}]
     assert answer["next_cursor"]
 
 

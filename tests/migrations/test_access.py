@@ -44,6 +44,14 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_start": "2026-11-23Z",
         "p_end": "2026-11-24Z",
     },
+    "count_candles_v2": {
+        "p_instrument_id": 1,
+        "p_timeframe": 1,
+        "p_start": "2026-11-23Z",
+        "p_end": "2026-11-24Z",
+    },
+    "read_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "mark_closed_v1": {"p_instrument_id": 1, "p_spans": "{}", "p_now": "2026-11-24Z"},
     "schema_version_v1": {},
     "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "drain_dirty_v1": {"p_limit": 10},
@@ -96,7 +104,15 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_alerts_before": "2026-11-24Z",
     },
 }
-CALLABLE_BY_ALL = {"get_candles_v1", "get_coverage_v1", "count_candles_v1", "get_gaps_v1", "schema_version_v1"}
+CALLABLE_BY_ALL = {
+    "get_candles_v1",
+    "read_candles_v1",
+    "get_coverage_v1",
+    "count_candles_v1",
+    "count_candles_v2",
+    "get_gaps_v1",
+    "schema_version_v1",
+}
 
 ROLES = ("anon", "authenticated", "service_role")
 VERBS = ("select", "insert", "update", "delete")

@@ -3,18 +3,20 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from marketdata.compute.calendar import closed
 from marketdata.compute.coverage import union
 from marketdata.errors import RemoteThrottled, StoreError
 from marketdata.exchanges.exchange import Request
 from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.gap import Gap, GapState
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.store.memory import MemoryStore
@@ -114,6 +116,27 @@ async def test_single_leading_and_tail_holes_around_held_minutes_are_all_filled(
         result = await run(exchange)
         assert result.filled == 3
         assert [figures(candle) for candle in stored(exchange)] == tape_candles(BTC, whole)
+
+
+async def test_an_exchange_is_not_asked_for_the_time_in_which_its_market_was_closed() -> None:
+    fx = replace(BTC, calendar=Calendar.FX)
+    shut = closed(Calendar.FX, ago(0, minutes=7 * 1440))[-1]
+    before, after = Span(shut.start - 3 * MINUTE, shut.start), Span(shut.end, shut.end + 2 * MINUTE)
+    async with past_exchange() as exchange:
+        exchange.store.put_instruments([fx])
+        record(exchange, fx, Span(before.start, after.end))
+        result = await run(exchange)
+        assert {gap.span: gap.state for gap in ledger(exchange)} == {
+            before: GapState.FILLED,
+            shut: GapState.MARKET_CLOSED,
+            after: GapState.FILLED,
+        }
+        assert (result.filled, result.candles) == (2, 5)
+        record(exchange, fx, Span(shut.start + MINUTE, shut.end))
+        exchange.asked.clear()
+        result = await run(exchange)
+        assert (result.market_closed, exchange.asked) == (1, [])
+        assert [gap.span for gap in ledger(exchange, GapState.MARKET_CLOSED)] == [shut]
 
 
 async def test_minutes_in_which_nobody_traded_are_said_to_be_so() -> None:

@@ -123,7 +123,8 @@ def test_newest_first_is_the_same_rows_the_other_way_round(store: Store) -> None
 def test_a_minute_without_a_row_is_missing(store: Store) -> None:
     meta = ask(store, of_ten_minutes())["meta"]
     assert (meta["condition"], meta["coverage"]) == ("missing", 0.8)
-    assert meta["gaps"] == [{"start": "2026-08-09T10:03:00Z", "end": "2026-08-09T10:05:00Z", "buckets": 2}]
+    hole = {"start": "2026-08-09T10:03:00Z", "end": "2026-08-09T10:05:00Z", "buckets": 2}
+    assert meta["gaps"] == [{**hole, "state": "missing", "reason": ""}]
     assert meta["span"] == {"start": "2026-08-09T10:00:00Z", "end": "2026-08-09T10:10:00Z"}
 
 
@@ -154,7 +155,8 @@ def test_coarser_candles_are_judged_in_their_own_buckets(store: MemoryStore) -> 
     m5 = timeframe_named("5m")
     meta = ask(store, of_ten_minutes(timeframe=m5, end=at("10:20")))["meta"]
     assert (meta["condition"], meta["coverage"]) == ("missing", 0.5)
-    assert meta["gaps"] == [{"start": "2026-08-09T10:10:00Z", "end": "2026-08-09T10:20:00Z", "buckets": 2}]
+    hole = {"start": "2026-08-09T10:10:00Z", "end": "2026-08-09T10:20:00Z", "buckets": 2}
+    assert meta["gaps"] == [{**hole, "state": "missing", "reason": ""}]
 
 
 def test_an_instrument_of_which_nothing_is_held_is_missing() -> None:

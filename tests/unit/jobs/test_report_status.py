@@ -113,5 +113,6 @@ def test_an_instrument_is_listed_in_full() -> None:
             "timeframes": ["1m", "5m", "15m", "1h", "4h", "12h", "1d", "1w"],
             "active": True,
             "simulated": False,
+            "calendar": "always",
         }
     ]

@@ -5,17 +5,19 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from marketdata.clock import FakeClock
 from marketdata.compute.coverage import subtract, union
 from marketdata.jobs.scan_gaps import GAPS_A_CALL, InstrumentScan, ScanResult, gap_scan, scan_gaps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.gap import UNRESOLVED, GapState
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.store.memory import MemoryStore
 
-from tests.market import BTC, ETH, MINUTE, at, minutes
+from tests.market import BTC, ETH, MINUTE, at, candle, minutes
 
 START, NOW = at("10:00"), at("12:00")
 GRACE = timedelta(minutes=2)
@@ -141,6 +143,96 @@ def test_every_active_instrument_has_its_own_gaps() -> None:
     assert {(gap.cause, gap.found_at) for gap in store.gaps(limit=10)} == {("scan", NOW)}
 
 
+WEEKENDS = {
+    "summer": ("2026-08-07T21:00", "2026-08-09T21:00"),
+    "clocks go forward": ("2026-03-06T22:00", "2026-03-08T21:00"),
+    "clocks go back": ("2026-10-30T21:00", "2026-11-01T22:00"),
+    "the year ends": ("2027-01-01T22:00", "2027-01-03T22:00"),
+}
+EUR = Instrument("oanda", "EUR_USD", "EUR", "USD", calendar=Calendar.FX)
+
+
+def weekend(name: str) -> Span:
+    return Span(*(datetime.fromisoformat(f"{edge}+00:00") for edge in WEEKENDS[name]))
+
+
+def scan_week(store: MemoryStore, now: datetime) -> ScanResult:
+    clock, week = FakeClock(now), timedelta(days=4)
+    return scan_gaps(store, clock, now + timedelta(minutes=1), history=week, grace=GRACE, pause=never)
+
+
+def in_state(store: MemoryStore, *states: GapState) -> list[Span]:
+    return sorted(gap.span for gap in store.gaps(states=states, limit=100))
+
+
+@pytest.mark.parametrize("name", WEEKENDS)
+def test_a_hole_over_a_weekend_is_split_where_the_market_closed_and_opened(name: str) -> None:
+    shut = weekend(name)
+    store = MemoryStore(FakeClock(shut.start - timedelta(hours=3)))
+    store.put_instruments([EUR])
+    now = shut.end + timedelta(hours=2)
+    result = scan_week(store, now)
+    assert in_state(store, *UNRESOLVED) == [
+        Span(shut.start - timedelta(hours=3), shut.start),
+        Span(shut.end, now - GRACE),
+    ]
+    assert in_state(store, GapState.MARKET_CLOSED) == [shut]
+    assert (result.market_closed, result.instruments[0].minutes) == (1, 180 + 118)
+
+
+@pytest.mark.parametrize("name", WEEKENDS)
+def test_a_weekend_is_one_gap_however_often_it_is_scanned_and_whatever_is_removed(name: str) -> None:
+    shut = weekend(name)
+    start = shut.start - timedelta(minutes=40)
+    store = MemoryStore(FakeClock(start))
+    store.put_instruments([EUR])
+    held = [start + number * MINUTE for number in range(40)] + [shut.end + number * MINUTE for number in range(40)]
+    gone = {held[0], held[39], held[40], held[41], held[60], held[79]}
+    store.put_candles([candle(one, EUR) for one in held if one not in gone])
+    grew = [scan_week(store, shut.start + number * timedelta(hours=7) + GRACE).market_closed for number in range(1, 7)]
+    scan_week(store, shut.end + timedelta(minutes=40) + GRACE)
+    assert union(in_state(store, *UNRESOLVED)) == union(Span(one, one + MINUTE) for one in gone)
+    assert in_state(store, GapState.MARKET_CLOSED) == [shut]
+    assert grew == [1] * 6
+
+
+def test_a_market_around_the_clock_has_no_weekend() -> None:
+    store = MemoryStore(FakeClock(weekend("summer").start))
+    store.put_instruments([BTC])
+    scan_week(store, weekend("summer").end)
+    assert on_ledger(store) == [Span(weekend("summer").start, weekend("summer").end - GRACE)]
+
+
+def test_history_that_was_ordered_over_weekends_is_split_by_the_next_scan() -> None:
+    shut = weekend("summer")
+    store = MemoryStore(FakeClock(shut.end))
+    store.put_instruments([EUR])
+    whole = Span(shut.start - timedelta(hours=1), shut.end + timedelta(hours=1))
+    store.record_gaps(EUR, M1, [whole], cause="history", found_at=shut.end)
+    scan_week(store, whole.end + GRACE)
+    assert in_state(store, *UNRESOLVED) == [Span(whole.start, shut.start), Span(shut.end, whole.end)]
+
+
+def test_the_tail_is_bounded_by_the_clock_and_not_by_what_is_held() -> None:
+    store = a_store(minutes("10:00", "10:20"))
+    scan(store)
+    assert on_ledger(store) == [span("10:20", "11:58")], "nothing newer is held, and still it is missing"
+    store.mark_empty(BTC, M1, [span("10:20", "11:58")])
+    assert scan(store).unresolved == 0, "until the exchange says that nobody traded"
+
+
+@given(removed=st.sets(st.integers(0, 117)), open_minute=st.booleans())
+def test_whatever_is_removed_is_found_and_nothing_else(removed: set[int], open_minute: bool) -> None:
+    whole = minutes("10:00", "11:58")
+    store = a_store([one for number, one in enumerate(whole) if number not in removed])
+    if open_minute:
+        store.put_candles(minutes("12:00", "12:01", source=Source.PARTIAL))
+    scan(store)
+    lost = [Span(whole[number].open_time, whole[number].close_time) for number in removed]
+    assert union(on_ledger(store)) == union(lost)
+    assert len(on_ledger(store)) == len(union(lost)), "a run is one gap"
+
+
 def test_coverage_is_brought_up_to_date_first() -> None:
     store = a_store(minutes("10:00", "11:58"))
     assert store.find_gaps(now=NOW, history=HISTORY, grace=GRACE) != []
@@ -219,6 +311,7 @@ def test_as_a_job_it_says_what_it_did() -> None:
     assert result == {
         "drained": True,
         "closed": 0,
+        "market_closed": 0,
         "recorded": 1,
         "minutes": 8,
         "unresolved": 1,

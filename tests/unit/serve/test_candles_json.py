@@ -94,6 +94,11 @@ def test_an_answer_is_rows_a_cursor_and_what_is_known() -> None:
         "span": None,
         "gaps": [],
         "gaps_total": 0,
+        "partial": [],
+        "partial_total": 0,
+        "quiet": [],
+        "quiet_total": 0,
+        "truncated": False,
         "as_of": "2026-08-09T21:05:00Z",
         "simulated": False,
     }

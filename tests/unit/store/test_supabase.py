@@ -30,6 +30,7 @@ BTC_ROW = {
     "timeframes": [1, 5],
     "active": True,
     "simulated": False,
+    "calendar": "always",
 }
 KNOWN = answer(200, [BTC_ROW], content_range="0-0/1")
 WRITTEN = answer(201)

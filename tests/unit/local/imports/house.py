@@ -9,7 +9,6 @@ from typing import Any, LiteralString
 
 import psycopg
 from marketdata.clock import FakeClock
-from marketdata.compute.coverage import Spans
 from marketdata.errors import RemoteAbsent, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.archives import archive_source
 from marketdata.exchanges.exchange import Request
@@ -79,14 +78,13 @@ def run_import(
     content: Content = Content.TICKS,
     sides: tuple[PriceSide, ...] = (PriceSide.BID,),
     chunk: timedelta = 7 * DAY,
-    closed: Spans = (),
     again: bool = False,
 ) -> Imported:
     """The whole import of EUR/USD, as the command line runs it, without waiting."""
     clock = FakeClock(NOW)
-    plan = plan_import(source.adapter, "EURUSD", span, content=content, sides=sides, chunk=chunk, closed=closed)
+    plan = plan_import(source.adapter, "EURUSD", span, content=content, sides=sides, chunk=chunk)
     library = Library(folder)
-    fetcher = Fetcher(source.get, source.adapter, library, clock, closed=closed, sleep=lambda _seconds: None)
+    fetcher = Fetcher(source.get, source.adapter, library, clock, closed=plan.closed, sleep=lambda _seconds: None)
     load = ArchiveImport(connection, source.adapter, library, plan, clock)
     return ImportRun(plan, fetcher, load, lambda _sentence: None, again=again).run()
 

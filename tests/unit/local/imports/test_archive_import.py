@@ -162,27 +162,25 @@ def test_weeks_into_a_month_that_is_there_are_merged(
 
 
 def test_every_hour_without_ticks_is_explained(database: psycopg.Connection, tmp_path: Path) -> None:
-    source = archive()
-    # Empty twice; empty once and then with data; gone; and a weekend that says nothing.
-    source.faults.always("EURUSD/2024/00/30/03h_ticks.bi5", 200)
-    source.faults.once("EURUSD/2024/00/30/05h_ticks.bi5", 200)
-    source.faults.always("EURUSD/2024/00/30/07h_ticks.bi5", 404)
-    source.faults.always("EURUSD/2024/00/30/09h_ticks.bi5", 404)
-    source.faults.always("EURUSD/2024/00/30/10h_ticks.bi5", 200)
-    closed = (Span(START + 9 * HOUR, START + 11 * HOUR),)
-    done = run_import(database, source, tmp_path, Span(START, START + DAY), closed=closed)
+    source, friday = archive(), datetime(2024, 1, 26, tzinfo=UTC)
+    # Empty twice; empty once and then with data; gone; and a weekend that begins at 22:00 of UTC.
+    source.faults.always("EURUSD/2024/00/26/03h_ticks.bi5", 200)
+    source.faults.once("EURUSD/2024/00/26/05h_ticks.bi5", 200)
+    source.faults.always("EURUSD/2024/00/26/07h_ticks.bi5", 404)
+    source.faults.always("EURUSD/2024/00/26/22h_ticks.bi5", 404)
+    source.faults.always("EURUSD/2024/00/26/23h_ticks.bi5", 200)
+    done = run_import(database, source, tmp_path, Span(friday, friday + DAY))
     assert done.absences == {Absence.NO_TRADES: 1, Absence.MISSING: 1, Absence.MARKET_CLOSED: 2}
-    assert done.missing == (Span(START + 7 * HOUR, START + 8 * HOUR),)
+    missing = (friday + 7 * HOUR, friday + 8 * HOUR)
+    assert done.missing == (Span(*missing),)
     gaps = database.execute("select lower(span), upper(span), state, cause from public.candle_gaps").fetchall()
-    assert gaps == [(START + 7 * HOUR, START + 8 * HOUR, "open", "import")]
+    assert gaps == [(*missing, "open", "import")]
     asked = {path[-13:-10]: times for path, times in source.server.asked.items()}
     # Emptiness is believed when it is said twice, or once by both the archive and the calendar.
-    assert (asked["03h"], asked["05h"], asked["07h"], asked["09h"], asked["10h"]) == (2, 2, 2, 1, 1)
-    empty = (
-        "select empty @> '[2024-01-30 03:00Z,2024-01-30 04:00Z)'::tstzrange from public.coverage where timeframe = 1"
-    )
-    assert value(database, empty) is True
-    assert value(database, empty.replace("03:00", "09:00").replace("04:00", "09:01")) is False
+    assert (asked["03h"], asked["05h"], asked["07h"], asked["22h"], asked["23h"]) == (2, 2, 2, 1, 1)
+    known = "select empty @> '{}'::tstzrange from public.coverage where timeframe = 1"
+    assert value(database, known.format("[2024-01-26 03:00Z,2024-01-26 04:00Z)")) is True
+    assert value(database, known.format("[2024-01-26 22:00Z,2024-01-26 22:01Z)")) is False
 
 
 def test_a_missing_hour_that_comes_later_closes_its_gap(

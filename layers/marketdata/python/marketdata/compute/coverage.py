@@ -36,14 +36,18 @@ def subtract(spans: Iterable[Span], holes: Iterable[Span]) -> Spans:
 
 def clip(spans: Iterable[Span], window: Span) -> Spans:
     """Every moment of `spans` that is inside `window`."""
-    whole = union(spans)
-    return tuple(Span(max(s.start, window.start), min(s.end, window.end)) for s in _meeting(whole, window))
+    return pieces(union(spans), window)
+
+
+def pieces(spans: Spans, window: Span) -> Spans:
+    """`clip` for spans that are in the sorted, merged form already."""
+    return tuple(Span(max(s.start, window.start), min(s.end, window.end)) for s in _meeting(spans, window))
 
 
 def intersect(spans: Iterable[Span], windows: Iterable[Span]) -> Spans:
     """Every moment that is in `spans` and in `windows`."""
     whole = union(spans)
-    return tuple(part for window in union(windows) for part in clip(whole, window))
+    return tuple(part for window in union(windows) for part in pieces(whole, window))
 
 
 def contains(spans: Spans, span: Span) -> bool:

@@ -1,8 +1,10 @@
 """How much of a day is held, known to be empty, or missing: the arithmetic of coverage reports, day by day."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from marketdata.compute.coverage import buckets_inside, subtract
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe, timeframe_named
 
@@ -40,15 +42,25 @@ class DayCoverage:
         return (self.expected - self.missing) * _STEPS // self.expected / _STEPS
 
 
-def expected_buckets(span: Span, timeframe: Timeframe) -> dict[datetime, int]:
-    """How many buckets open on each UTC day of `span`, by its midnight, oldest first; days without any are left out."""
+def expected_buckets(span: Span, timeframe: Timeframe, closed: Iterable[Span] = ()) -> dict[datetime, int]:
+    """How many buckets open on each UTC day of `span`, by its midnight, oldest first; days without any are left out.
+
+    A bucket of which all is `closed` time is not expected.
+    """
     counts: dict[datetime, int] = {}
+    for part in subtract([span], buckets_inside(closed, timeframe)):
+        for midnight, number in _opening(part, timeframe):
+            counts[midnight] = counts.get(midnight, 0) + number
+    return counts
+
+
+def _opening(span: Span, timeframe: Timeframe) -> Iterator[tuple[datetime, int]]:
+    """How many buckets open on each UTC day of `span`, by its midnight."""
     midnight = _DAY.floor(span.start)
     while midnight < span.end:
         tomorrow = midnight + _DAY.duration
         first = timeframe.ceil(max(midnight, span.start))
         after = timeframe.ceil(min(tomorrow, span.end))
         if first < after:
-            counts[midnight] = (after - first) // timeframe.duration
+            yield midnight, (after - first) // timeframe.duration
         midnight = tomorrow
-    return counts

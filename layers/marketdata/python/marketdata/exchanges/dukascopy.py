@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marketdata.errors import RequestInvalid
+from marketdata.exchanges.dukascopy_instruments import listing
 from marketdata.model.candle import Candle, Source
-from marketdata.model.quote import PriceSide
+from marketdata.model.instrument import Instrument
+from marketdata.model.quote import PriceSide, sided
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import NANOSECONDS_A_SECOND, utc
@@ -110,6 +112,13 @@ def is_flat(candle: Candle) -> bool:
     Such a candle is made up, and never stored.
     """
     return not candle.volume and candle.open == candle.high == candle.low == candle.close
+
+
+def instrument(exchange: str, symbol: str, side: PriceSide) -> Instrument:
+    """What candles of a price are filed under; an archive is not followed. Raises: NotFound."""
+    listed = listing(symbol)
+    name = sided(listed.symbol, side, USUAL_SIDE)
+    return Instrument(exchange, name, listed.base, listed.quote, active=False, calendar=listed.calendar)
 
 
 def require_side(side: PriceSide) -> str:

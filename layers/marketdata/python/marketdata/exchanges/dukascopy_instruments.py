@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from marketdata.errors import NotFound
+from marketdata.model.instrument import Calendar
 
 _CHOICES_MAX = 20
+# What trades from Sunday to Friday 17:00 New York when both sides are of these. Metals pause within that, never beyond.
+_FX = frozenset(
+    (
+        *("AUD", "CAD", "CHF", "CNH", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY", "MXN", "NOK", "NZD"),
+        *("PLN", "RON", "RUB", "SEK", "SGD", "THB", "TRY", "USD", "ZAR", "XAU", "XAG"),
+    )
+)
 _PUNCTUATION = str.maketrans("", "", "-_/ :.+&")
 
 
@@ -24,6 +32,11 @@ class Listing:
     quote: str
     factor: int
 
+    @property
+    def calendar(self) -> Calendar:
+        """When it certainly does not trade. Hours of indices, shares and funds differ, so nothing is said of theirs."""
+        return Calendar.FX if {self.base, self.quote} <= _FX else Calendar.ALWAYS
+
 
 def listing(name: str) -> Listing:
     """What `EURUSD`, `EUR/USD`, `EUR_USD` or `eur-usd` is at Dukascopy. Raises: NotFound, with what begins alike."""
@@ -33,12 +46,6 @@ def listing(name: str) -> Listing:
         alike = tuple(symbol for symbol in _LISTINGS if symbol.startswith(wanted[:3]))[:_CHOICES_MAX]
         raise NotFound("symbol", f"dukascopy has no {name[:64]!r} with a known price factor", alike)
     return found
-
-
-def pair(name: str) -> tuple[str, str]:
-    """Base and quote. Raises: NotFound."""
-    listed = listing(name)
-    return listed.base, listed.quote
 
 
 def _symbol(name: str) -> str:

@@ -22,13 +22,15 @@ from marketdata.exchanges.dukascopy import (
     candle,
     candle_spans,
     hours,
+    instrument,
     is_flat,
     require_side,
     require_times,
 )
-from marketdata.exchanges.dukascopy_instruments import Listing, listing, pair
+from marketdata.exchanges.dukascopy_instruments import Listing, listing
 from marketdata.exchanges.exchange import ArchiveFile, Request
 from marketdata.model.candle import Candle
+from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide, sided
 from marketdata.model.quote_columns import QuoteColumns
 from marketdata.model.span import Span
@@ -76,12 +78,15 @@ class DukascopyJson:
 
     usual_side = USUAL_SIDE
     is_flat = staticmethod(is_flat)
-    pair = staticmethod(pair)
 
     def __init__(self, name: str = NAME) -> None:
         self.name = name
         self._decode_ticks = msgspec.json.Decoder(_Ticks).decode
         self._decode_candles = msgspec.json.Decoder(_Candles).decode
+
+    def instrument(self, symbol: str, side: PriceSide) -> Instrument:
+        """What candles of a price are filed under. Raises: NotFound."""
+        return instrument(self.name, symbol, side)
 
     def tick_files(self, symbol: str, span: Span) -> list[ArchiveFile]:
         """One answer an hour. Raises: NotFound."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from marketdata.model.candle import Candle
 from marketdata.model.events import Event
+from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
 from marketdata.model.quote_columns import QuoteColumns
 from marketdata.model.span import Span
@@ -125,8 +126,8 @@ class TickArchive(Protocol):
     usual_side: PriceSide
     """The price of candles that are asked for by the plain symbol."""
 
-    def pair(self, symbol: str) -> tuple[str, str]:
-        """Base and quote of a symbol in any usual spelling. Raises: NotFound."""
+    def instrument(self, symbol: str, side: PriceSide) -> Instrument:
+        """What candles of a price are filed under; the symbol in any usual spelling. Raises: NotFound."""
         ...
 
     def tick_files(self, symbol: str, span: Span) -> list[ArchiveFile]:

@@ -29,7 +29,7 @@ def feed_status(
         last_trade_at=None if followed.last_trade_ns is None else utc(followed.last_trade_ns),
         symbols=len(stream.subscribed),
         trades=followed.trades_seen,
-        reconnects=max(0, stream.connects - 1),
+        reconnects=max(0, stream.connects - 1 - stream.cuts),
         malformed=stream.malformed,
         spooled=spooled,
         detail=failing or stream.detail or stream.refused,

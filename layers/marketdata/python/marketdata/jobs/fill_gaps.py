@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from marketdata.clock import Clock
+from marketdata.compute.calendar import closed, trading
 from marketdata.compute.coverage import Spans, clip
 from marketdata.errors import EXCERPT_CHARACTERS_MAX, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
@@ -56,6 +57,7 @@ class FillResult:
     claimed: int = 0
     filled: int = 0
     no_trades: int = 0
+    market_closed: int = 0
     unrecoverable: int = 0
     released: int = 0
     lost: int = 0
@@ -148,7 +150,11 @@ class _Mover:
             return False
         (gap,) = claimed
         self.result.claimed += 1
-        writer = GapWriter(self._store, self._instrument(gap), gap.span)
+        instrument = self._instrument(gap)
+        if sessions := closed(instrument.calendar, gap.span):
+            self._split(gap, instrument, sessions)
+            return True
+        writer = GapWriter(self._store, instrument, gap.span)
         writer.learn()
         ending = self._attempt(writer, self._pasts[exchange], gap.span)
         writer.flush()
@@ -158,6 +164,16 @@ class _Mover:
         if ending.stopped:
             getattr(self.result, ending.stopped).append(exchange)
         return not ending.stopped
+
+    def _split(self, gap: Gap, instrument: Instrument, sessions: Spans) -> None:
+        """Leave only the time in which the market traded, to be leased session by session; no exchange is asked."""
+        now = self._clock.now()
+        self._store.mark_closed(instrument, sessions, now=now)
+        open_time = trading(instrument.calendar, gap.span)
+        if not open_time:
+            self._count("market_closed")
+        else:
+            self._release(gap, now, gap.reason, open_time)
 
     def _instrument(self, gap: Gap) -> Instrument:
         key = (gap.exchange, gap.symbol)

@@ -61,6 +61,11 @@ class FollowedExchange:
         self.know(symbols)
         self.stream.follow(symbols)
 
+    def resubscribe(self, symbol: str) -> None:
+        """Ask anew for the trades of a symbol that has fallen mute; meanwhile trades are missed."""
+        self._end([symbol])
+        self.stream.resubscribe(symbol)
+
     def resume(self, symbol: str, proven: Sequence[Candle]) -> None:
         """Go on beside these proven candles of the store, if this symbol has no bars yet."""
         if symbol in self.bars or not proven or (bars := self._open(symbol)) is None:

@@ -4,17 +4,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from marketdata.clock import Clock
-from marketdata.compute.coverage import subtract
 from marketdata.errors import RequestInvalid
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
-from marketdata.model.span import Span
 from marketdata.serve.candles_json import candles_body, encode_rows
-from marketdata.serve.condition import Condition, judge, judged_span, unheld, unjudged
+from marketdata.serve.condition import SETTLING, Condition, Known, judge, judged_span, unjudged
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.params import LIMIT_MAX, CandleQuery
-from marketdata.store.store import Store
+from marketdata.store.store import CandlePage, Store
 
 
 def query_candles(
@@ -29,11 +27,11 @@ def query_candles(
     instrument = _instrument(instruments, query)
     question = query.question(instrument)
     remaining = _after_cursor(query, cursors, question)
-    found = _fetch(store, instrument, remaining)
-    rows = encode_rows(found[: query.limit], instrument.simulated, query.number)
-    page = found[: len(rows)]
-    more = len(page) < len(found) or len(page) == LIMIT_MAX
-    condition = _condition(store, instrument, remaining, page, more=more, as_of=as_of)
+    found = _fetch(store, instrument, remaining, as_of)
+    rows = encode_rows(found.candles[: query.limit], instrument.simulated, query.number)
+    page = found.candles[: len(rows)]
+    more = len(page) < len(found.candles) or len(page) == LIMIT_MAX
+    condition = _condition(instrument, remaining, page, found, more=more, as_of=as_of)
     next_cursor = cursors.issue(question, page[-1].open_time) if more else None
     return candles_body(rows, next_cursor, condition, as_of, instrument.simulated)
 
@@ -42,10 +40,10 @@ def latest_candles(store: Store, instruments: KnownInstruments, clock: Clock, qu
     """The newest `limit` candles as JSON, oldest first. Raises: RequestInvalid, StoreError."""
     as_of = clock.now()
     instrument = _instrument(instruments, query)
-    found = _fetch(store, instrument, query)[: query.limit]
-    newest = encode_rows(found, instrument.simulated, query.number)
-    page = found[: len(newest)]
-    condition = _condition(store, instrument, query, page, more=True, as_of=as_of)
+    found = _fetch(store, instrument, query, as_of)
+    newest = encode_rows(found.candles[: query.limit], instrument.simulated, query.number)
+    page = found.candles[: len(newest)]
+    condition = _condition(instrument, query, page, found, more=True, as_of=as_of)
     return candles_body(newest[::-1], None, condition, as_of, instrument.simulated)
 
 
@@ -68,33 +66,31 @@ def _after_cursor(query: CandleQuery, cursors: Cursors, question: str) -> Candle
     return replace(query, start=last + query.timeframe.duration)
 
 
-def _fetch(store: Store, instrument: Instrument, query: CandleQuery) -> list[Candle]:
-    """The page's candles, and one beyond it if there is one and the store may be asked for that many."""
+def _fetch(store: Store, instrument: Instrument, query: CandleQuery, as_of: datetime) -> CandlePage:
+    """The page's candles, and one beyond it if there is one and the store may be asked for that many; one question."""
     if query.start is not None and query.end is not None and query.start >= query.end:
-        return []
-    return store.candles(
+        return CandlePage([])
+    return store.read_candles(
         instrument,
         query.timeframe,
         start=query.start,
         end=query.end,
         limit=min(query.limit + 1, LIMIT_MAX),
+        settled=as_of - SETTLING,
         newest_first=query.newest_first,
     )
 
 
 def _condition(
-    store: Store, instrument: Instrument, query: CandleQuery, page: list[Candle], *, more: bool, as_of: datetime
+    instrument: Instrument, query: CandleQuery, page: list[Candle], found: CandlePage, *, more: bool, as_of: datetime
 ) -> Condition:
-    """What is known of the time that this page answers; the store is asked only if the page has holes."""
+    """What is known of the time that this page answers."""
     start, end = _answered(query, page, more, as_of)
     judged = judged_span(start, end, query.timeframe, as_of) if start is not None else None
     if judged is None:
         return unjudged(anything_held=bool(page) or start is not None)
-    holes = unheld(judged, query.timeframe, page)
-    if not holes:
-        return judge(judged, query.timeframe, page, missing=())
-    coverage = store.coverage(instrument, query.timeframe, Span(holes[0].start, holes[-1].end))
-    return judge(judged, query.timeframe, page, missing=subtract(holes, coverage.empty))
+    known = Known(found.empty, found.lacking, found.lacking_total, found.named, found.named_cut)
+    return judge(judged, query.timeframe, page, known, instrument.calendar)
 
 
 def _answered(query: CandleQuery, page: list[Candle], more: bool, as_of: datetime) -> tuple[datetime | None, datetime]:

@@ -3,10 +3,10 @@
 Called by the api function and by `marketdata coverage`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from marketdata.compute.calendar import closed
 from marketdata.compute.daily_coverage import DayCoverage, expected_buckets
 from marketdata.errors import RequestInvalid, TooLarge
 from marketdata.jobs.known_instruments import KnownInstruments
@@ -47,15 +47,13 @@ def report_coverage(
     counted = judged_span(asked.start, asked.end, query.timeframe, as_of)
     if counted is None:
         return CoverageReport(query.timeframe, (), None, as_of)
-    expected = expected_buckets(counted, query.timeframe)
-    if len(chosen) * len(expected) > DAYS_MAX:
-        asked_for = f"{len(chosen)} instruments x {len(expected)} days"
+    days_asked = len(expected_buckets(counted, query.timeframe))
+    if len(chosen) * days_asked > DAYS_MAX:
+        asked_for = f"{len(chosen)} instruments x {days_asked} days"
         raise TooLarge("symbol", f"{asked_for} are more than {DAYS_MAX}; name one, or ask for less time")
     # The last bucket that opens before the end may close after it.
     opening = Span(counted.start, min(counted.end, asked.end))
-    days = [
-        (one, day) for one in chosen for day in _daily(expected, store.count_candles(one, query.timeframe, opening))
-    ]
+    days = [(one, day) for one in chosen for day in _daily(store, one, query.timeframe, counted, opening)]
     return CoverageReport(query.timeframe, tuple(days), counted, as_of)
 
 
@@ -82,8 +80,13 @@ def _chosen(instruments: KnownInstruments, query: CoverageQuery) -> list[Instrum
     return [instrument]
 
 
-def _daily(expected: dict[datetime, int], counts: Sequence[DayCounts]) -> list[DayCoverage]:
-    known = {count.day: count for count in counts}
+def _daily(
+    store: Store, instrument: Instrument, timeframe: Timeframe, counted: Span, opening: Span
+) -> list[DayCoverage]:
+    """The days of one instrument on which its market traded."""
+    shut = closed(instrument.calendar, counted)
+    known = {count.day: count for count in store.count_candles(instrument, timeframe, opening, closed=shut)}
+    expected = expected_buckets(counted, timeframe, shut)
     return [_day(midnight, number, known.get(midnight) or DayCounts(midnight)) for midnight, number in expected.items()]
 
 

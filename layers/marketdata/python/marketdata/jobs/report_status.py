@@ -86,6 +86,7 @@ class _Instrument(msgspec.Struct, frozen=True):
     timeframes: list[str]
     active: bool
     simulated: bool
+    calendar: str
     newest: _Newest | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -172,6 +173,7 @@ def _described(instrument: Instrument, newest: _Newest | msgspec.UnsetType | Non
         timeframes=[timeframe.name for timeframe in instrument.timeframes],
         active=instrument.active,
         simulated=instrument.simulated,
+        calendar=instrument.calendar.value,
         newest=newest,
     )
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from marketdata.clock import Clock
-from marketdata.errors import NotFound
+from marketdata.errors import NotFound, RequestInvalid
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.jobs.roll_up import roll_up
 from marketdata.jobs.scan_gaps import gap_scan
+from marketdata.model.job_run import JobRun
 from marketdata.model.times import rfc3339
 from marketdata.store.store import Store
 
@@ -22,21 +24,25 @@ JOBS: dict[str, Job] = {
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
+OVERLAPPING = frozenset({"roll_up", "backfill"})
+"""Jobs of which several may run at once: the queue of changes has its own lock, and each gap its own lease."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished run of a job."""
+    """One finished run of a job; `status` is success, or skipped where another run stood in its way."""
 
     job: str
     trigger: str
     result: dict[str, object]
     started_at: datetime
     completed_at: datetime
+    status: str = "success"
 
     def document(self) -> dict[str, object]:
         """The run as JSON shows it."""
         return {
-            "status": "success",
+            "status": self.status,
             "job": self.job,
             "result": self.result,
             "started_at": rfc3339(self.started_at),
@@ -46,11 +52,56 @@ class Run:
 
 
 def run_job(
-    name: str, store: Store, clock: Clock, deadline: datetime, *, trigger: str, jobs: Mapping[str, Job] = JOBS
+    name: str,
+    store: Store,
+    clock: Clock,
+    deadline: datetime,
+    *,
+    trigger: str,
+    jobs: Mapping[str, Job] = JOBS,
+    scheduled_time: datetime | None = None,
 ) -> Run:
-    """Run the job of that name. Raises: NotFound naming the jobs there are; whatever the job raises."""
+    """Run the job of that name, and put the run on the store's list of runs.
+
+    Skipped is one whose `scheduled_time` another run of it has done or is at, and one that may not overlap another.
+    Raises: NotFound naming the jobs there are; whatever the job raises.
+    """
     if name not in jobs:
         raise NotFound("job", f"{name[:64]!r} is not a job; there are {', '.join(jobs)}", tuple(jobs))
     started_at = clock.now()
-    result = jobs[name](store, clock, deadline)
+    recorded = RecordedRun(
+        store,
+        clock,
+        name,
+        lease=deadline - started_at,
+        trigger=trigger,
+        scheduled_time=scheduled_time,
+        exclusive=name not in OVERLAPPING,
+    )
+    if recorded.obstacle:
+        return Run(name, trigger, _skipped(recorded.obstacle), started_at, clock.now(), status="skipped")
+    try:
+        result = jobs[name](store, clock, deadline)
+    except BaseException as error:
+        recorded.fail(error)
+        raise
+    recorded.succeed(result)
     return Run(name, trigger, result, started_at, clock.now())
+
+
+def scheduled_time(event: Mapping[str, object]) -> datetime | None:
+    """The time that a schedule's event means; None if it names none. Raises: RequestInvalid for one that is no time."""
+    said = event.get("time")
+    if said is None:
+        return None
+    try:
+        time = datetime.fromisoformat(str(said))
+    except ValueError as error:
+        raise RequestInvalid("time", f"{str(said)[:64]!r} is not a time") from error
+    if time.tzinfo is None:
+        raise RequestInvalid("time", f"{str(said)[:64]!r} has no time zone")
+    return time.astimezone(UTC)
+
+
+def _skipped(obstacle: JobRun) -> dict[str, object]:
+    return {"run": obstacle.id, "state": obstacle.state.value, "started_at": rfc3339(obstacle.started_at)}

@@ -1,4 +1,9 @@
-"""Find what is missing and put it on the ledger; take off it what is held by now. Runs every five minutes."""
+"""Find what is missing and put it on the ledger; take off it what is held by now. Runs every five minutes.
+
+A market's closed sessions are named on the ledger first, so that they are neither found nor asked for. The search ends
+at the clock, not at the newest candle held: what is missing after that is missing too, until the exchange says that
+nobody traded.
+"""
 
 import logging
 import time
@@ -9,6 +14,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from marketdata.clock import Clock
+from marketdata.compute.calendar import closed as closed_time
+from marketdata.compute.calendar import trading
 from marketdata.model.gap import UNRESOLVED
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
@@ -46,6 +53,7 @@ class InstrumentScan:
 class ScanResult:
     """One scan. `instruments` are those of which something was found; `closed` gaps were filled or shrank.
 
+    `market_closed`: closed sessions that came on the ledger, or lasted longer than at the scan before.
     `drained`: coverage was current. If it was not, nothing was looked for. `unresolved`: the gaps that are open or
     leased afterwards, counted up to a thousand.
     """
@@ -54,12 +62,14 @@ class ScanResult:
     closed: int
     instruments: tuple[InstrumentScan, ...]
     unresolved: int
+    market_closed: int = 0
 
     def document(self) -> dict[str, object]:
         """As JSON shows it."""
         return {
             "drained": self.drained,
             "closed": self.closed,
+            "market_closed": self.market_closed,
             "recorded": sum(one.recorded for one in self.instruments),
             "minutes": sum(one.minutes for one in self.instruments),
             "unresolved": self.unresolved,
@@ -91,12 +101,13 @@ def scan_gaps(
     """
     now = clock.now()
     drained = _drain(store, clock, now + (deadline - now) / 2, pause)
+    market_closed = _name_closed_sessions(store, now, history, grace)
     closed = _close(store, clock, deadline)
     found = _record(store, clock, deadline, history, grace) if drained else ()
     if not drained:
         logger.warning("gap scan found the queue of changes too long", extra={"closed": closed})
     unresolved = len(store.gaps(states=UNRESOLVED, limit=UNRESOLVED_COUNTED))
-    return ScanResult(drained, closed, found, unresolved)
+    return ScanResult(drained, closed, found, unresolved, market_closed)
 
 
 def _drain(store: Store, clock: Clock, until: datetime, pause: Pause) -> bool:
@@ -110,6 +121,18 @@ def _drain(store: Store, clock: Clock, until: datetime, pause: Pause) -> bool:
         if taken is None:
             pause(BUSY_SECONDS)
     return False
+
+
+def _name_closed_sessions(store: Store, now: datetime, history: timedelta, grace: timedelta) -> int:
+    """Put the closed sessions of every active instrument on the ledger; how many came or grew."""
+    start, end = M1.ceil(now - history), M1.floor(now - grace)
+    if start >= end:
+        return 0
+    changed = 0
+    for instrument in store.instruments(active_only=True):
+        if sessions := closed_time(instrument.calendar, Span(start, end)):
+            changed += store.mark_closed(instrument, sessions, now=now)
+    return changed
 
 
 def _close(store: Store, clock: Clock, deadline: datetime) -> int:
@@ -131,7 +154,11 @@ def _record(
     while more:
         now = clock.now()
         found = store.find_gaps(now=now, history=history, grace=grace)
-        for instrument, missing in _by_instrument(found):
+        for instrument, spans_found in _by_instrument(found):
+            # Since its closed time was named, a closed session may have gone on.
+            missing = [part for span in spans_found for part in trading(instrument.calendar, span)]
+            if not missing:
+                continue
             spans[instrument.key] += len(missing)
             minutes[instrument.key] += sum((span.end - span.start) // M1.duration for span in missing)
             recorded[instrument.key] += store.record_gaps(instrument, M1, missing, cause=CAUSE, found_at=now)

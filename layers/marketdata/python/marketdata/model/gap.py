@@ -31,9 +31,9 @@ UNRESOLVED = (GapState.OPEN, GapState.LEASED)
 class Gap:
     """One row of the ledger.
 
-    `cause`: what put it there (scan, disconnect, history, operator, import). `attempts` counts leases, so that
-    (worker, attempts) tells one lease from every other. `worker` leased it last, until `lease_until` if it still does.
-    An open one is not leased before `retry_at` (None: at any time).
+    `cause`: what put it there (scan, disconnect, history, operator, import, calendar). `attempts` counts leases, so
+    that (worker, attempts) tells one lease from every other. `worker` leased it last, until `lease_until` if
+    it still does. An open one is not leased before `retry_at` (None: at any time).
     `repaired_at` is when it was resolved. `reason` says why it is still open, or is unrecoverable.
     """
 
@@ -50,4 +50,13 @@ class Gap:
     lease_until: datetime | None = None
     retry_at: datetime | None = None
     repaired_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSpan:
+    """Time that the ledger names, without the ledger's bookkeeping: what became of it, and why."""
+
+    span: Span
+    state: GapState
     reason: str = ""

@@ -1,8 +1,18 @@
 """What is followed: one symbol of one exchange, and the timeframes kept of it."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from marketdata.model.timeframe import TIMEFRAMES, Timeframe
+
+
+class Calendar(StrEnum):
+    """When a market trades; compute/calendar.py knows the hours."""
+
+    ALWAYS = "always"
+    """Around the clock, every day."""
+    FX = "fx"
+    """From Sunday 17:00 to Friday 17:00 New York."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class Instrument:
     timeframes: tuple[Timeframe, ...] = field(default=TIMEFRAMES)
     active: bool = True
     simulated: bool = False
+    calendar: Calendar = Calendar.ALWAYS
 
     @property
     def canonical(self) -> str:

@@ -1,103 +1,29 @@
-"""One connection's life, the same for every exchange: connect, subscribe, read, doubt, reconnect.
+"""The live stream of one exchange: one connection after another, the same for every exchange.
 
 The follower (jobs/follow_live) says which symbols it wants and is handed every event, in order, on the event loop's
-thread. A disconnect is handed out as an event like any other. Faults and what must hold: docs/architecture.md.
+thread. A disconnect is handed out as an event like any other. A planned cut is none: the next connection is opened and
+speaks before the old one is closed, so that nothing can fall between them; what both say comes twice and counts once.
 """
 
 import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
-
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as websockets_connect
-from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+from collections.abc import Collection
 
 from marketdata.clock import Clock
-from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import LiveTrades
-from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Refused, Subscribed
-from marketdata.model.trade import Trade
+from marketdata.model.events import Disconnected, Subscribed
+from marketdata.net.connection import Connect, Connection, connect_websocket
+from marketdata.net.line import Handler, Line, OnFrame, Patience, Silence, StreamStatus
+
+__all__ = ("Connect", "Connection", "Handler", "Patience", "Silence", "Stream", "StreamStatus", "connect_websocket")
 
 logger = logging.getLogger(__name__)
 
-FRAME_BYTES_MAX = 16 * 2**20
-"""Advanced Trade's largest known frame is 5.1 MB."""
-
-Handler = Callable[[Sequence[Event]], None]
-
-
-class Connection(Protocol):
-    """An open WebSocket: the door behind which a faster transport may come later."""
-
-    async def send(self, message: str) -> None:
-        """Send one text frame."""
-        ...
-
-    async def recv(self) -> str | bytes:
-        """The next frame. Raises: WebSocketException or OSError when the connection is over."""
-        ...
-
-
-Connect = Callable[[str], contextlib.AbstractAsyncContextManager[Connection]]
-
-
-@contextlib.asynccontextmanager
-async def connect_websocket(url: str) -> AsyncIterator[Connection]:
-    """Open a WebSocket with bounded frames, queue and waiting."""
-    async with websockets_connect(
-        url, max_size=FRAME_BYTES_MAX, max_queue=64, open_timeout=10, close_timeout=2, ping_interval=20, ping_timeout=20
-    ) as connection:
-        yield _WebSocket(connection)
-
-
-@dataclass(frozen=True, slots=True)
-class _WebSocket:
-    _connection: ClientConnection
-
-    async def send(self, message: str) -> None:
-        await self._connection.send(message)
-
-    async def recv(self) -> bytes:
-        # Undecoded: the JSON decoder reads bytes, and checks their UTF-8 itself.
-        return await self._connection.recv(decode=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a stream waits for what, in seconds."""
-
-    backoff_seconds_first: float = 0.5
-    backoff_seconds_max: float = 30.0
-    acknowledge_seconds_max: float = 5.0
-    ask_again_seconds: float = 30.0
-    watch_seconds: float = 0.25
-    send_seconds_between: float = 0.02
-
-
-@dataclass(slots=True)
-class StreamStatus:
-    """What the world may know of a stream. `state`: connecting, live, stale, down or stopped."""
-
-    state: str = "connecting"
-    detail: str = ""
-    last_message_at: datetime | None = None
-    subscribed: frozenset[str] = frozenset()
-    connects: int = 0
-    malformed: int = 0
-    refused: str = ""
-
-
-class Silence(WebSocketException):
-    """The connection is open, but the exchange has not spoken for too long."""
-
 
 class Stream:
-    """The live stream of one exchange over one connection at a time."""
+    """The live stream of one exchange."""
 
     def __init__(
         self,
@@ -107,7 +33,7 @@ class Stream:
         connect: Connect = connect_websocket,
         patience: Patience | None = None,
         random_source: random.Random | None = None,
-        on_frame: Callable[[str | bytes, datetime], None] | None = None,
+        on_frame: OnFrame | None = None,
     ) -> None:
         self.exchange = exchange
         self.status = StreamStatus()
@@ -117,167 +43,155 @@ class Stream:
         self._random = random_source or random.Random()
         self._on_frame = on_frame
         self._wanted: tuple[str, ...] = ()
-        self._asked: set[str] = set()
-        self._changed = asyncio.Event()
+        self._wished = asyncio.Event()
         self._attempt = 0
         self._one_by_one = False
-        self._heard = 0.0
-        self._asked_at = 0.0
+        self._lines: dict[Line, asyncio.Task[str]] = {}
 
     def follow(self, symbols: Collection[str]) -> None:
         """Want exactly these symbols from now on; an open connection subscribes to what is new without a break."""
         wanted = tuple(sorted(set(symbols)))
         if wanted != self._wanted:
             self._wanted = wanted
-            self._changed.set()
+            self._wished.set()
+            for line in self._lines:
+                line.ask()
+
+    def resubscribe(self, symbol: str) -> None:
+        """Unsubscribe a symbol and subscribe it again, on the open connection."""
+        for line in self._lines:
+            line.ask_anew(symbol)
+
+    def renew(self) -> None:
+        """Replace the open connection by a new one, without a break."""
+        for line in self._lines:
+            if line.leads:
+                line.cut.set()
 
     async def run(self, handle: Handler) -> None:
         """Live until cancelled, handing every event to `handle`."""
+        line: Line | None = None
         try:
             while True:
-                await self._wait_for_wishes()
-                reason = await self._live_once(handle)
-                self.status.subscribed = frozenset()
-                handle((Disconnected(reason),))
-                await self._back_off(reason)
+                if line is None:
+                    await self._wait_for_wishes()
+                    line = self._open(handle)
+                self._lead(line)
+                line = await self._live(line, handle)
         finally:
+            for each in list(self._lines):
+                await self._close(each)
             self.status.state = "stopped"
 
     async def _wait_for_wishes(self) -> None:
         while not self._wanted:
-            self._changed.clear()
-            await self._changed.wait()
+            self._wished.clear()
+            await self._wished.wait()
 
-    async def _live_once(self, handle: Handler) -> str:
-        """One connection from first to last frame; returns why it ended."""
-        self.status.state = "connecting"
-        try:
-            async with self._connect(self.exchange.url()) as connection:
-                self.status.connects += 1
-                self._asked.clear()
-                self._touch()
-                await self._converse(connection, handle)
-        except (OSError, WebSocketException, InvalidHandshake, InvalidURI, TimeoutError, EOFError) as error:
-            return self._reason(error)
-        return "the connection ended"
-
-    async def _converse(self, connection: Connection, handle: Handler) -> None:
-        """Read, ask and watch at once; the first to fail ends all three."""
-        tasks = [
-            asyncio.ensure_future(work)
-            for work in (self._read(connection, handle), self._ask(connection), self._watch())
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
-
-    async def _read(self, connection: Connection, handle: Handler) -> None:
-        decode, clock = self.exchange.decode, self._clock
-        while True:
-            frame = await connection.recv()
-            received_at = clock.now()
-            self._touch()
-            self.status.last_message_at = received_at
-            if self._on_frame is not None:
-                self._on_frame(frame, received_at)
-            try:
-                events = decode(frame, received_at)
-            except RemoteMalformed as error:
-                events = (Malformed(error.reason, error.excerpt),)
-            for event in events:
-                kind = type(event)
-                if kind is Trade or kind is Heartbeat:
-                    self._note_alive()
-                else:
-                    self._note(event)
-            handle(events)
-
-    def _note_alive(self) -> None:
-        # Back-off resets here and not on connect: a peer that accepts and closes at once must not be hammered.
-        self._attempt = 0
-        if self.status.subscribed:
-            self.status.state = "live"
-            self.status.detail = ""
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, Subscribed):
-            self.status.subscribed = frozenset(event.symbols)
-        elif isinstance(event, Malformed):
-            self.status.malformed += 1
-        elif isinstance(event, Refused):
-            self.status.refused = event.reason
-            logger.warning("exchange refused", extra={"exchange": self.exchange.name, "reason": event.reason})
-            if not self._one_by_one:
-                self._one_by_one = True
-                self._ask_again()
-
-    async def _ask(self, connection: Connection) -> None:
-        """Keep what is subscribed equal to what is wanted."""
-        while True:
-            self._changed.clear()
-            new = [symbol for symbol in self._wanted if symbol not in self._asked]
-            old = sorted(self._asked.difference(self._wanted))
-            self._asked = set(self._wanted)
-            self._asked_at = asyncio.get_running_loop().time()
-            # One bad symbol makes an exchange refuse the whole request: after a refusal each is asked for alone.
-            for symbols in [[symbol] for symbol in new] if self._one_by_one else [new] if new else []:
-                await self._send(connection, self.exchange.subscribe(symbols))
-            if old:
-                await self._send(connection, self.exchange.unsubscribe(old))
-            await self._changed.wait()
-
-    def _ask_again(self) -> None:
-        self._asked &= self.status.subscribed
-        self._changed.set()
-
-    async def _send(self, connection: Connection, frames: Sequence[str]) -> None:
-        for frame in frames:
-            await connection.send(frame)
-            await asyncio.sleep(self._patience.send_seconds_between)
-
-    async def _watch(self) -> None:
-        """End a connection that is open but silent, or that never acknowledged what was asked."""
-        loop, silence_seconds_max = asyncio.get_running_loop(), self.exchange.silence_seconds_max
-        while True:
-            await asyncio.sleep(self._patience.watch_seconds)
-            silence = loop.time() - self._heard
-            if silence > silence_seconds_max:
-                self.status.state = "stale"
-                raise Silence(f"silent for {silence:.1f} s, at most {silence_seconds_max:g} s are normal")
-            waited = loop.time() - self._asked_at
-            if waited > self._patience.ask_again_seconds and not self.status.subscribed.issuperset(self._wanted):
-                self._ask_again()
-            if not self.status.subscribed and waited > self._patience.acknowledge_seconds_max:
-                refused = f": {self.status.refused}" if self.status.refused else ""
-                raise Silence(f"no subscription acknowledged in {self._patience.acknowledge_seconds_max:g} s{refused}")
-
-    async def _back_off(self, reason: str) -> None:
-        """Wait with full jitter, doubling from attempt to attempt."""
-        patience = self._patience
-        ceiling = min(patience.backoff_seconds_max, patience.backoff_seconds_first * 2 ** min(self._attempt, 16))
-        delay = self._random.uniform(0, ceiling)
-        self._attempt += 1
-        self.status.state = "down"
-        self.status.detail = reason
-        logger.warning(
-            "connection ended",
-            extra={"exchange": self.exchange.name, "reason": reason, "retry_seconds": round(delay, 2)},
+    def _open(self, handle: Handler) -> Line:
+        line = Line(
+            self.exchange.session(),
+            status=self.status,
+            wanted=lambda: self._wanted,
+            handle=handle,
+            clock=self._clock,
+            connect=self._connect,
+            patience=self._patience,
+            on_frame=self._on_frame,
+            one_by_one=self._one_by_one,
         )
+        self._lines[line] = asyncio.create_task(line.run())
+        return line
+
+    def _lead(self, line: Line) -> None:
+        line.leads = True
+        self.status.subscribed = line.subscribed
+        if not line.ready.is_set():
+            self.status.state = "connecting"
+
+    async def _live(self, line: Line, handle: Handler) -> Line | None:
+        """Until this connection is over; returns the one that leads from then on, if it is open already."""
+        while await self._reaches_cut(line):
+            successor = self._open(handle)
+            successor.taken_over = line.subscribed.intersection(self._wanted)
+            if await self._overlap(line, successor):
+                await self._close(line)
+                self.status.cuts += 1
+                self._attempt = 0
+                return successor
+            if self._lines[line].done():
+                self._lose(line, handle)
+                handle((Subscribed(tuple(sorted(successor.subscribed))),))
+                return successor
+            await self._close(successor)
+            await asyncio.wait((self._lines[line],), timeout=self._delay())
+        self._lose(line, handle)
+        await self._back_off()
+        return None
+
+    async def _reaches_cut(self, line: Line) -> bool:
+        """Wait until the connection is to be replaced; False when it is over before."""
+        cut = asyncio.create_task(self._cut(line))
+        try:
+            await asyncio.wait((self._lines[line], cut), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cut.cancel()
+        return not self._lines[line].done()
+
+    async def _cut(self, line: Line) -> None:
+        loop, patience = asyncio.get_running_loop(), self._patience
+        life = self.exchange.connection_seconds_max
+        due = None if life is None else line.opened_at + max(life - patience.cut_seconds_before, life / 2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await line.cut.wait()
+        await asyncio.sleep(line.opened_at + patience.cut_seconds_between - loop.time())
+
+    async def _overlap(self, line: Line, successor: Line) -> bool:
+        """Let both speak until the new one can do without the old one; False when either ends before."""
+        ready = asyncio.create_task(successor.ready.wait())
+        both = (self._lines[line], self._lines[successor])
+        try:
+            await asyncio.wait((*both, ready), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if successor.ready.is_set():
+            await asyncio.wait(both, timeout=self._patience.overlap_seconds, return_when=asyncio.FIRST_COMPLETED)
+        return successor.ready.is_set() and not any(task.done() for task in both)
+
+    async def _close(self, line: Line) -> None:
+        line.leads = False
+        task = self._lines.pop(line)
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        self._one_by_one = self._one_by_one or line.one_by_one
+        if isinstance(ended, Exception):
+            raise ended
+        if isinstance(ended, str):
+            logger.warning("next connection failed", extra={"exchange": self.exchange.name, "reason": ended})
+
+    def _lose(self, line: Line, handle: Handler) -> None:
+        """The connection ended and nothing took its place: trades may be missing from here on."""
+        reason = self._lines.pop(line).result()
+        line.leads = False
+        self._one_by_one = self._one_by_one or line.one_by_one
+        # Back-off resets at a market event and not on connect: a peer that accepts and closes at once must not be
+        # hammered.
+        self._attempt = 0 if line.spoke else self._attempt
+        self.status.subscribed = frozenset()
+        self.status.state = "stale" if line.went_silent else "down"
+        self.status.detail = reason
+        handle((Disconnected(reason),))
+
+    async def _back_off(self) -> None:
+        delay = self._delay()
+        facts = {"exchange": self.exchange.name, "reason": self.status.detail, "retry_seconds": round(delay, 2)}
+        logger.warning("connection ended", extra=facts)
         await asyncio.sleep(delay)
 
-    def _touch(self) -> None:
-        self._heard = asyncio.get_running_loop().time()
-
-    def _reason(self, error: Exception) -> str:
-        """What a person reads: who could not be reached or who stopped talking, and why."""
-        if isinstance(error, Silence):
-            return str(error)
-        if isinstance(error, WebSocketException) and not isinstance(error, InvalidHandshake | InvalidURI):
-            return f"connection lost: {error}"
-        why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-        return f"cannot reach {self.exchange.url()}: {why}"
+    def _delay(self) -> float:
+        """How long to wait: full jitter, doubling from attempt to attempt."""
+        patience = self._patience
+        ceiling = min(patience.backoff_seconds_max, patience.backoff_seconds_first * 2 ** min(self._attempt, 16))
+        self._attempt += 1
+        return self._random.uniform(0, ceiling)

@@ -10,8 +10,9 @@ import msgspec
 from marketdata.model.candle import Candle
 from marketdata.model.span import Span
 from marketdata.model.times import rfc3339
-from marketdata.serve.condition import Condition, Gap
+from marketdata.serve.condition import Condition
 from marketdata.serve.decimals import as_string
+from marketdata.serve.labelled import Labelled
 
 # Lambda answers with at most 6 MB, in which the body is a JSON string: every quote in it takes two bytes.
 BODY_BYTES_MAX = 5_500_000
@@ -21,9 +22,13 @@ AsJson = Callable[[Decimal | None], Number | None]
 
 
 class _Gap(msgspec.Struct, frozen=True):
+    """A stretch that touches `buckets` buckets; `reason` is empty where the ledger gives none."""
+
     start: str
     end: str
     buckets: int
+    state: str
+    reason: str
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -37,6 +42,11 @@ class _Meta(msgspec.Struct, frozen=True):
     span: _Span | None
     gaps: list[_Gap]
     gaps_total: int
+    partial: list[_Gap]
+    partial_total: int
+    quiet: list[_Gap]
+    quiet_total: int
+    truncated: bool
     as_of: str
     simulated: bool
 
@@ -119,6 +129,11 @@ def candles_body(
         span=_span(condition.span),
         gaps=[_gap(gap) for gap in condition.gaps],
         gaps_total=condition.gaps_total,
+        partial=[_gap(gap) for gap in condition.partial],
+        partial_total=condition.partial_total,
+        quiet=[_gap(gap) for gap in condition.quiet],
+        quiet_total=condition.quiet_total,
+        truncated=condition.truncated,
         as_of=rfc3339(as_of),
         simulated=simulated,
     )
@@ -130,5 +145,5 @@ def _span(span: Span | None) -> _Span | None:
     return None if span is None else _Span(rfc3339(span.start), rfc3339(span.end))
 
 
-def _gap(gap: Gap) -> _Gap:
-    return _Gap(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets)
+def _gap(gap: Labelled) -> _Gap:
+    return _Gap(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets, gap.state, gap.reason)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from marketdata.errors import RequestInvalid
 from marketdata.model.gap import UNRESOLVED, GapState
 from marketdata.model.instrument import Instrument
+from marketdata.model.job_run import RunState
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import rfc3339
 from marketdata.serve.candles_json import AsJson
@@ -32,8 +33,10 @@ ALIASES = {
     "cursor": ("cursor",),
     "decimals": ("decimals",),
     "state": ("state", "states", "status"),
+    "kind": ("kind", "job"),
 }
-_OF_CANDLES = tuple(name for name in ALIASES if name != "state")
+_OF_CANDLES = tuple(name for name in ALIASES if name not in {"state", "kind"})
+_OF_RUNS = ("kind", "state", "limit", "cursor")
 _OF_GAPS = ("symbol", "exchange", "state", "limit", "cursor")
 _OF_COVERAGE = ("symbol", "exchange", "timeframe", "start", "end")
 _OF_LATEST = ("symbol", "exchange", "timeframe", "limit", "decimals")
@@ -42,6 +45,10 @@ _STATES: dict[str, tuple[GapState, ...]] = {
     **{state.value: (state,) for state in GapState},
     "unresolved": UNRESOLVED,
     "all": tuple(GapState),
+}
+_RUN_STATES: dict[str, tuple[RunState, ...]] = {
+    **{state.value: (state,) for state in RunState},
+    "all": tuple(RunState),
 }
 _ORDERS = {"asc": False, "desc": True}
 _DECIMALS: dict[str, AsJson] = {"string": as_string, "number": as_number}
@@ -135,6 +142,32 @@ def gap_query(parameters: Mapping[str, str]) -> GapQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class RunQuery:
+    """A question for runs of jobs, newest first; None asks for every kind."""
+
+    kind: str | None = None
+    states: tuple[RunState, ...] = tuple(RunState)
+    limit: int = GAPS_LIMIT_DEFAULT
+    cursor: str | None = None
+
+    @property
+    def question(self) -> str:
+        """What is asked, in one spelling: what a cursor is bound to."""
+        return "\n".join(("runs", self.kind or "", *self.states))
+
+
+def run_query(parameters: Mapping[str, str]) -> RunQuery:
+    """The question of /v1/jobs. Raises: RequestInvalid naming the parameter."""
+    given = _given(parameters, _OF_RUNS)
+    return RunQuery(
+        kind=given.get("kind"),
+        states=run_states(given["state"]) if "state" in given else tuple(RunState),
+        limit=_limit(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
+        cursor=given.get("cursor"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageQuery:
     """A question for daily counts of the buckets with `start <= open_time < end`.
 
@@ -201,13 +234,22 @@ def _limit(given: Mapping[str, str], default: int, most: int) -> int:
 
 def gap_states(text: str) -> tuple[GapState, ...]:
     """`open,leased` or `all`, as states, each once. Raises: RequestInvalid naming those that there are."""
+    return _states(text, _STATES)
+
+
+def run_states(text: str) -> tuple[RunState, ...]:
+    """`failed,lost` or `all`, as states, each once. Raises: RequestInvalid naming those that there are."""
+    return _states(text, _RUN_STATES)
+
+
+def _states(text: str, known: Mapping[str, tuple[Chosen, ...]]) -> tuple[Chosen, ...]:
     names = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [name for name in names if name not in _STATES]
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
-        choices = tuple(_STATES)
+        choices = tuple(known)
         raise RequestInvalid("state", f"{(unknown or [text])[0][:64]!r} is not one of {', '.join(choices)}", choices)
-    chosen = {state for name in names for state in _STATES[name]}
-    return tuple(state for state in GapState if state in chosen)
+    chosen = {state for name in names for state in known[name]}
+    return tuple(state for state in known["all"] if state in chosen)
 
 
 def _choice(given: Mapping[str, str], name: str, choices: Mapping[str, Chosen], default: str) -> Chosen:

@@ -52,7 +52,7 @@ class CoverageSpans(msgspec.Struct):
 
 
 class DayColumns(msgspec.Struct):
-    """The answer of `count_candles_v1`: the fields of DayCounts in their order, one list a column."""
+    """The answer of `count_candles_v2`: the fields of DayCounts in their order, one list a column."""
 
     day: list[int]
     partial: list[int]

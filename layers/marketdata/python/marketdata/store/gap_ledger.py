@@ -9,11 +9,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count, islice
 
-from marketdata.compute.coverage import Spans, buckets_touching, intersect, subtract, union
+from marketdata.compute.coverage import (
+    Spans,
+    buckets_inside,
+    buckets_touching,
+    contains,
+    intersect,
+    pieces,
+    subtract,
+    union,
+)
 from marketdata.errors import EXCERPT_CHARACTERS_MAX
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.span import Span
-from marketdata.model.timeframe import Timeframe
+from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import EPOCH
 from marketdata.store.gap_index import GapIndex
 
@@ -48,6 +57,30 @@ class GapLedger:
             else:
                 self._add(Gap(0, *key, timeframe, parts[place], GapState.OPEN, cause, found_at))
         return len(grown)
+
+    def mark_closed(self, key: Key, spans: Iterable[Span], now: datetime) -> int:
+        """See Store.mark_closed; the part of it that is about gaps."""
+        whole = buckets_inside(spans, M1)
+        self._split_at_sessions(key, whole)
+        said = [gap for gap in self._index.of((*key, M1)) if gap.state is GapState.MARKET_CLOSED]
+        kept = union(gap.span for gap in said)
+        grown = [part for part in union(whole, kept) if not contains(kept, part)]
+        for part in grown:
+            merged = [gap for gap in said if part.start <= gap.span.start and gap.span.end <= part.end]
+            for gap in merged[1:]:
+                self._index.remove(gap)
+            if merged:
+                found_at = min(gap.found_at for gap in merged)
+                self._index.put(replace(merged[0], span=part, found_at=found_at, repaired_at=now))
+            else:
+                self._add(Gap(0, *key, M1, part, GapState.MARKET_CLOSED, "calendar", now, repaired_at=now))
+        return len(grown)
+
+    def named(self, key: Key, spans: Spans) -> list[Gap]:
+        """The gaps of minutes that meet `spans` and name why they are missing, in order of time."""
+        line = self._index.of((*key, M1))
+        meeting = (gap for gap in line if gap.state in _SPOKEN_FOR and pieces(spans, gap.span))
+        return sorted(meeting, key=lambda gap: (gap.span, gap.id))
 
     def select(
         self, states: Collection[GapState] | None, key: Key | None, limit: int, after_id: int | None
@@ -135,6 +168,18 @@ class GapLedger:
         for _, _, gap in old:
             self._index.remove(gap)
         return [gap for _, _, gap in old]
+
+    def _split_at_sessions(self, key: Key, closed: Spans) -> None:
+        """Take closed time off the unresolved gaps."""
+        for gap in list(self._index.of((*key, M1))):
+            if gap.state in UNRESOLVED and pieces(closed, gap.span):
+                left = subtract([gap.span], closed)
+                if left:
+                    self._index.put(replace(gap, span=left[0]))
+                else:
+                    self._index.remove(gap)
+                for part in left[1:]:
+                    self._add(replace(gap, span=part, state=GapState.OPEN, lease_until=None))
 
     def _add(self, gap: Gap) -> None:
         self._index.put(replace(gap, id=next(self._numbers)))

@@ -15,6 +15,7 @@ from marketdata.compute.coverage import (
     buckets_inside,
     buckets_touching,
     clip,
+    contains,
     intersect,
     subtract,
     union,
@@ -54,11 +55,12 @@ class History:
         """See Store."""
         return Coverage(covered=clip(self._covered[timeframe], span), empty=clip(self._empty[timeframe], span))
 
-    def counts(self, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+    def counts(self, timeframe: Timeframe, span: Span, closed: Iterable[Span]) -> list[DayCounts]:
         """See Store.count_candles."""
-        rows = list(self._rows[timeframe].between(span.start, span.end))
+        outside = buckets_inside(closed, timeframe)
+        rows = [row for row in self._rows[timeframe].between(span.start, span.end) if not contains(outside, row.span)]
         counted = Counter((_DAY.floor(row.candle.open_time), row.candle.source.label) for row in rows)
-        silent = clip(self._empty[timeframe], Span(span.start, timeframe.ceil(span.end)))
+        silent = subtract(clip(self._empty[timeframe], Span(span.start, timeframe.ceil(span.end))), outside)
         for part in subtract(silent, (row.span for row in rows)):
             opening = timeframe.ceil(part.start)
             while opening < min(part.end, span.end):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import timeframe_of_minutes
 from marketdata.store.wire import Row
 
@@ -18,13 +18,21 @@ class InstrumentRow(msgspec.Struct):
     timeframes: list[int]
     active: bool
     simulated: bool
+    calendar: Calendar
 
     @property
     def instrument(self) -> Instrument:
         """The value that the row stands for."""
         timeframes = tuple(timeframe_of_minutes(minutes) for minutes in self.timeframes)
         return Instrument(
-            self.exchange, self.symbol, self.base, self.quote, timeframes, active=self.active, simulated=self.simulated
+            self.exchange,
+            self.symbol,
+            self.base,
+            self.quote,
+            timeframes,
+            active=self.active,
+            simulated=self.simulated,
+            calendar=self.calendar,
         )
 
 
@@ -38,4 +46,5 @@ def instrument_row(instrument: Instrument) -> Row:
         "timeframes": [timeframe.minutes for timeframe in instrument.timeframes],
         "active": instrument.active,
         "simulated": instrument.simulated,
+        "calendar": instrument.calendar.value,
     }

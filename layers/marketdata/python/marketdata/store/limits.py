@@ -25,6 +25,9 @@ from marketdata.store.store import FeedStatus
 ROWS_MAX = 10_000
 """The most candles or trades that one question may ask for."""
 
+LISTED_MAX = 1_000
+"""The most gaps that a page of candles comes with."""
+
 COUNTED_MAX = timedelta(days=366)
 """The longest span whose candles one question may count."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from marketdata.clock import Clock
 from marketdata.compute.coverage import Spans, clip, subtract, union
@@ -9,11 +10,13 @@ from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
+from marketdata.store.candle_page import candle_page, page_window
 from marketdata.store.gap_ledger import GapLedger
 from marketdata.store.limits import ROWS_MAX, check_limit, lease_refused, record_refused, resolution_refused
 from marketdata.store.memory_base import Key, refuse
 from marketdata.store.memory_market import MemoryMarket
 from marketdata.store.outbox import Outbox
+from marketdata.store.store import CandlePage
 
 
 class MemoryLedger(MemoryMarket):
@@ -24,6 +27,29 @@ class MemoryLedger(MemoryMarket):
         self._outbox = Outbox()
         # As the database's trigger does it: whoever gives a gap up says so in the same breath.
         self._ledger = GapLedger(self._outbox.give_up)
+
+    def read_candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> CandlePage:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        with self._lock:
+            found = self.candles(instrument, timeframe, start=start, end=end, limit=limit, newest_first=newest_first)
+            cut = len(found) == limit
+            window = page_window(
+                timeframe, found, start=start, end=end, settled=settled, cut=cut, newest_first=newest_first
+            )
+            if window is None:
+                return CandlePage(found)
+            known = self.coverage(instrument, M1, window)
+            return candle_page(timeframe, found, window, known, partial(self._ledger.named, instrument.key))
 
     def record_gaps(
         self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
@@ -88,6 +114,12 @@ class MemoryLedger(MemoryMarket):
         """See Store."""
         with self._lock:
             return self._ledger.close_covered(now, self._known, ROWS_MAX)
+
+    def mark_closed(self, instrument: Instrument, spans: Sequence[Span], *, now: datetime) -> int:
+        """See Store. Raises: NotFound."""
+        with self._lock:
+            self.mark_empty(instrument, M1, spans)
+            return self._ledger.mark_closed(instrument.key, spans, now)
 
     def _missing(self, key: Key, start: datetime, end: datetime) -> Spans:
         """The minutes of [start, end) that are wanted and that nobody accounts for."""

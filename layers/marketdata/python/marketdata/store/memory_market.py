@@ -99,12 +99,14 @@ class MemoryMarket(MemoryBase):
             self._require([instrument.key])
             return self._histories[instrument.key].coverage(timeframe, span)
 
-    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+    def count_candles(
+        self, instrument: Instrument, timeframe: Timeframe, span: Span, *, closed: Sequence[Span] = ()
+    ) -> list[DayCounts]:
         """See Store. Raises: NotFound; RequestInvalid for a span out of bounds."""
         check_counted(span)
         with self._lock:
             self._require([instrument.key])
-            return self._histories[instrument.key].counts(timeframe, span)
+            return self._histories[instrument.key].counts(timeframe, span, closed)
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store; never None, because the lock is waited for."""

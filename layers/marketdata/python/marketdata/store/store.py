@@ -11,7 +11,7 @@ from typing import Protocol
 
 from marketdata.compute.continuity import Contiguity
 from marketdata.model.candle import Candle
-from marketdata.model.gap import Gap, GapState
+from marketdata.model.gap import Gap, GapState, NamedSpan
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
@@ -29,6 +29,23 @@ class Coverage:
 
     covered: tuple[Span, ...]
     empty: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CandlePage:
+    """Candles, and what is known of the settled time around them in which none is held whole.
+
+    `empty`: time without a candle that is known to be empty. `lacking`: the minutes, neither held nor known to be
+    empty, that candles held in part are missing, at most the first thousand of `lacking_total`. `named`: the gaps of
+    the ledger that meet the time which is missing, in order of time; the first thousand, if `named_cut`.
+    """
+
+    candles: list[Candle]
+    empty: tuple[Span, ...] = ()
+    lacking: tuple[Span, ...] = ()
+    lacking_total: int = 0
+    named: tuple[NamedSpan, ...] = ()
+    named_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,24 @@ class Store(WorkStore, Protocol):
         """
         ...
 
+    def read_candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> CandlePage:
+        """The candles that `candles` gives, and what is known of the time in which they leave a hole; one question.
+
+        Looked at are the whole buckets from `start` (None: the oldest candle) to `end`, no further than where `limit`
+        cut the page, and none that closes after `settled`. Coverage is as of the last `roll_up`.
+        """
+        ...
+
     def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
         """Keep trades; one already kept, by (symbol, time, id), is left as it is. Raises: NotFound as put_candles."""
         ...
@@ -133,10 +168,13 @@ class Store(WorkStore, Protocol):
         """What is known inside `span`, as of the last `roll_up`."""
         ...
 
-    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+    def count_candles(
+        self, instrument: Instrument, timeframe: Timeframe, span: Span, *, closed: Sequence[Span] = ()
+    ) -> list[DayCounts]:
         """What is held of the buckets that open inside `span`, at most 366 days: a count for each day, oldest first.
 
-        Days of which nothing is known are left out. Candles count as soon as they are put, emptiness as in `coverage`.
+        Days of which nothing is known are left out, and so are buckets of which all is `closed` time. Candles count as
+        soon as they are put, emptiness as in `coverage`.
         """
         ...
 
@@ -215,6 +253,15 @@ class Store(WorkStore, Protocol):
 
         Gaps of which nothing is left are filled; others shrink, in as many gaps as parts are left. As of the last
         `roll_up`. Returns how many gaps changed, at most 10,000 a call.
+        """
+        ...
+
+    def mark_closed(self, instrument: Instrument, spans: Sequence[Span], *, now: datetime) -> int:
+        """Record that the market was closed in the whole minutes of `spans`; how many gaps were added or grew.
+
+        The ledger has one market_closed gap a closed session, which grows while the session lasts. An unresolved gap
+        is split where a session begins or ends: its closed time goes, a lease stays with the first part that is left.
+        Minutes without a candle are known to be empty from now on.
         """
         ...
 

@@ -113,6 +113,16 @@ class SupabaseLedger:
         arguments = {"p_now": wire.time_text(now)}
         return self._client.call("close_covered_gaps", "close_covered_gaps_v1", arguments, int)
 
+    def mark_closed(self, instrument: Instrument, spans: Sequence[Span], *, now: datetime) -> int:
+        """See Store. After a StoreError some may be there."""
+        number = self._numbers.of("mark_closed", instrument)
+        whole, changed = union(spans), 0
+        for start in range(0, len(whole), SPANS_A_CALL_MAX):
+            ranges = wire.multirange(whole[start : start + SPANS_A_CALL_MAX])
+            arguments = {"p_instrument_id": number, "p_spans": ranges, "p_now": wire.time_text(now)}
+            changed += self._client.call("mark_closed", "mark_closed_v1", arguments, int)
+        return changed
+
     def _number(self, operation: str, instrument: Instrument | None) -> int | None:
         return None if instrument is None else self._numbers.of(operation, instrument)
 

@@ -22,8 +22,9 @@ from marketdata.store.batches import batches
 from marketdata.store.candle_rows import CandleColumns, CoverageSpans, DayColumns, candle_row
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.limits import check_counted, check_limit
+from marketdata.store.page_rows import PageColumns
 from marketdata.store.patient_client import PatientClient, Refused
-from marketdata.store.store import Coverage, DayCounts
+from marketdata.store.store import CandlePage, Coverage, DayCounts
 from marketdata.store.trade_rows import TradeColumns, trade_row
 from marketdata.store.wire import Row
 
@@ -80,6 +81,31 @@ class SupabaseMarket:
         columns = self._client.call("candles", "get_candles_v1", arguments, CandleColumns)
         return columns.candles(instrument, timeframe)
 
+    def read_candles(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> CandlePage:
+        """See Store."""
+        check_limit(limit)
+        arguments = {
+            "p_instrument_id": self._numbers.of("read_candles", instrument),
+            "p_timeframe": timeframe.minutes,
+            "p_settled": wire.time_text(settled),
+            "p_start": wire.time_text(start),
+            "p_end": wire.time_text(end),
+            "p_limit": limit,
+            "p_newest_first": newest_first,
+        }
+        found = self._client.call("read_candles", "read_candles_v1", arguments, PageColumns)
+        return found.page(instrument, timeframe)
+
     def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
         """See Store. Times are kept to the microsecond."""
         kept: dict[tuple[int, datetime, int], Trade] = {}
@@ -128,7 +154,9 @@ class SupabaseMarket:
         known = self._client.call("coverage", "get_coverage_v1", arguments, CoverageSpans)
         return Coverage(covered=union(wire.spans(known.covered)), empty=union(wire.spans(known.empty)))
 
-    def count_candles(self, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[DayCounts]:
+    def count_candles(
+        self, instrument: Instrument, timeframe: Timeframe, span: Span, *, closed: Sequence[Span] = ()
+    ) -> list[DayCounts]:
         """See Store. Raises: also RequestInvalid for a span out of bounds."""
         check_counted(span)
         arguments = {
@@ -136,8 +164,9 @@ class SupabaseMarket:
             "p_timeframe": timeframe.minutes,
             "p_start": wire.time_text(span.start),
             "p_end": wire.time_text(span.end),
+            "p_closed": wire.multirange(union(closed)),
         }
-        return self._client.call("count_candles", "count_candles_v1", arguments, DayColumns).days()
+        return self._client.call("count_candles", "count_candles_v2", arguments, DayColumns).days()
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store. An answer that was lost on the way is asked for again; then the count is of the second drain."""

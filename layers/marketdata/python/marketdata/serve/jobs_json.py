@@ -1,0 +1,70 @@
+"""The runs of jobs as clients hear them: the records of /v1/jobs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from marketdata.model.job_run import JobRun
+from marketdata.model.times import rfc3339
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """`kind` is the job's name. `exchange` to `end` are null where the run is about all there is."""
+
+    id: int
+    kind: str
+    trigger: str
+    state: str
+    exchange: str | None
+    symbol: str | None
+    timeframe: str | None
+    start: str | None
+    end: str | None
+    scheduled_time: str | None
+    started_at: str
+    finished_at: str | None
+    seconds: float | None
+    result: Mapping[str, Any]
+    error: str
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    as_of: str
+
+
+class _Runs(msgspec.Struct, frozen=True):
+    data: list[_Run]
+    next_cursor: str | None
+    meta: _Meta
+
+
+def jobs_body(runs: Sequence[JobRun], next_cursor: str | None, as_of: datetime) -> str:
+    """The whole answer of /v1/jobs. Workers are our own affair and are not named."""
+    return msgspec.json.encode(_Runs([_record(run) for run in runs], next_cursor, _Meta(rfc3339(as_of)))).decode()
+
+
+def _record(run: JobRun) -> _Run:
+    scope, span = run.scope, run.scope.span
+    return _Run(
+        id=run.id,
+        kind=run.kind,
+        trigger=run.trigger,
+        state=run.state.value,
+        exchange=scope.exchange,
+        symbol=scope.symbol,
+        timeframe=scope.timeframe.name if scope.timeframe else None,
+        start=_time(span.start if span else None),
+        end=_time(span.end if span else None),
+        scheduled_time=_time(run.scheduled_time),
+        started_at=rfc3339(run.started_at),
+        finished_at=_time(run.finished_at),
+        seconds=(run.finished_at - run.started_at).total_seconds() if run.finished_at else None,
+        result=run.result,
+        error=run.error,
+    )
+
+
+def _time(time: datetime | None) -> str | None:
+    return rfc3339(time) if time else None
