@@ -26,7 +26,7 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
-from marketdata.wiring import Settings, live_feed, settings, store_from
+from marketdata.wiring import Settings, live_connect, live_feed, settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
@@ -81,7 +81,8 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     clock = SystemClock()
 
     def open_stream(exchange: str) -> Stream:
-        return Stream(live_feed(known, exchange), clock=clock)
+        feed = live_feed(known, exchange)
+        return Stream(feed, clock=clock, connect=live_connect(known, feed))
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
         adapter = adapter_for(followed.name)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -28,6 +29,7 @@ from pydantic import (
 
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid, SettingsInvalid
+from marketdata.exchanges import oanda
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.backfill import backfill
@@ -37,6 +39,7 @@ from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 
 if TYPE_CHECKING:
+    from marketdata.net.connection import Connect
     from marketdata.net.rest import Budget
     from marketdata.store.supabase import SupabaseStore
 
@@ -96,6 +99,10 @@ class Settings(BaseModel):
     """Which exchanges this feed follows; none named means every one that has active instruments."""
     exchanges: tuple[ExchangeSettings, ...]
     """Each exchange of the registry, in its order: `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
+    oanda_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices("OANDA_TOKEN", "OANDA_API_KEY"))
+    """What OANDA knows us by; without it and the account, OANDA is neither followed nor asked."""
+    oanda_account: str = Field(default="", validation_alias=AliasChoices("OANDA_ACCOUNT", "OANDA_ACCOUNT_ID"))
+    oanda_stream_url: Url = Field(default=oanda.STREAM_URL, validation_alias="OANDA_STREAM_URL")
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -222,13 +229,19 @@ def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[Exchange
         url, adapter = settings.exchange(exchange).rest_url, adapter_for(exchange)
         if exchange.endswith(SIMULATED_SUFFIX) and url == adapter.rest_url:
             return None
-        return _past(exchange, url) if adapter.candle_history or adapter.trade_history else None
+        if adapter.needs_token and not _secrets(settings, exchange):
+            return None
+        return (
+            _past(exchange, url, _secrets(settings, exchange))
+            if adapter.candle_history or adapter.trade_history
+            else None
+        )
 
     return open_past
 
 
 @contextmanager
-def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
+def _past(exchange: str, url: str, secrets: Mapping[str, str]) -> "Iterator[ExchangePast]":
     from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
 
     adapter = adapter_for(exchange)
@@ -237,7 +250,7 @@ def _past(exchange: str, url: str) -> "Iterator[ExchangePast]":
     )
     try:
         yield ExchangePast(
-            rest.get,
+            lambda request: rest.get(replace(request, headers=(*request.headers, *secrets.items()))),
             adapter.candle_history(exchange) if adapter.candle_history else None,
             adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
         )
@@ -262,9 +275,32 @@ def live_feed(settings: Settings, exchange: str) -> LiveTrades:
     As with `pasts`, a simulated exchange is never looked for at the real one's address.
     """
     known = settings.exchange(exchange)
+    if known.name == oanda.NAME:
+        if exchange.endswith(SIMULATED_SUFFIX) and settings.oanda_stream_url == oanda.STREAM_URL:
+            raise RequestInvalid("exchange", f"{exchange} needs the address of a simulator")
+        if settings.oanda_token is None or not settings.oanda_account:
+            raise RequestInvalid("exchange", f"{exchange} needs OANDA_TOKEN and OANDA_ACCOUNT")
+        return oanda.OandaPricing(settings.oanda_stream_url, exchange, settings.oanda_account)
     if exchange.endswith(SIMULATED_SUFFIX) and known.websocket_url is None:
         raise RequestInvalid("exchange", f"{exchange} needs the address of a simulator")
     return live_trades(exchange, known.feed, known.websocket_url)
+
+
+def live_connect(settings: Settings, feed: LiveTrades) -> "Connect":
+    """The door that a live stream speaks through: a WebSocket, or lines over HTTP, with the token that they need."""
+    from marketdata.net.connection import connect_websocket  # noqa: PLC0415 - only the feed needs it
+    from marketdata.net.http_lines import connect_lines  # noqa: PLC0415
+
+    if isinstance(feed, oanda.OandaPricing):
+        return connect_lines(feed.stream_request, _secrets(settings, oanda.NAME))
+    return connect_websocket
+
+
+def _secrets(settings: Settings, exchange: str) -> dict[str, str]:
+    """The headers by which an exchange knows us."""
+    if exchange.removesuffix(SIMULATED_SUFFIX) != oanda.NAME or settings.oanda_token is None:
+        return {}
+    return {"Authorization": f"Bearer {settings.oanda_token.get_secret_value()}"}
 
 
 def ids_contiguous(exchange: str) -> bool:

@@ -2,7 +2,7 @@
 
 The stream is a sample, at most the last price of each quarter second, and its windows differ from connection to
 connection: candles made of it are at most `live`, and OANDA's own candles are the truth. Nobody sees trades: `volume`
-of OANDA's candles, and of ours, is the number of prices. The stream is lines over chunked HTTP (net/line_stream), not a
+of OANDA's candles, and of ours, is the number of prices. The stream is lines over chunked HTTP (net/http_lines), not a
 WebSocket; what it was asked for and whether it was granted are lines that the door adds.
 Source: docs/add-an-exchange.md#oanda.
 """
@@ -165,9 +165,8 @@ class OandaRest:
 
     candles_a_request = CANDLES_A_REQUEST
 
-    def __init__(self, name: str = NAME, token: str = "") -> None:
+    def __init__(self, name: str = NAME) -> None:
         self.name = name
-        self._headers = (*_TIMES, ("Authorization", f"Bearer {token}")) if token else _TIMES
         self._decode = msgspec.json.Decoder(_Answer).decode
 
     def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
@@ -181,7 +180,7 @@ class OandaRest:
         while start < span.end:
             end = min(start + step, span.end)
             query = (*fixed, ("from", rfc3339(start)), ("to", rfc3339(end)))
-            requests.append(Request(f"/v3/instruments/{plain}/candles", query, self._headers))
+            requests.append(Request(f"/v3/instruments/{plain}/candles", query, _TIMES))
             start = end
         return requests
 

@@ -34,6 +34,8 @@ class Adapter:
     requests_per_second: float = 1.0
     requests_burst: int = 1
     """REST limits, well below the exchange's own: others may share our address."""
+    needs_token: bool = False
+    """Whether it answers only those whom it knows."""
     usual_side: PriceSide | None = None
     """Where quotes stream instead of trades: the price of candles that are asked for by the plain symbol."""
 
@@ -69,6 +71,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             candle_history=OandaRest,
             requests_per_second=20.0,
             requests_burst=20,
+            needs_token=True,
             usual_side=PriceSide.MID,
         ),
     }

@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
+from marketdata.jobs.followed_quotes import FollowedQuotes
 from marketdata.model.candle import Candle
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
+from marketdata.model.quote import Quote
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Stream
@@ -31,9 +33,13 @@ class Quarantined:
 class FollowedExchange:
     """Takes the events of one stream, on the event loop's thread."""
 
-    def __init__(self, stream: Stream, *, keep_trades: bool, trades_max: int) -> None:
+    def __init__(
+        self, stream: Stream, *, keep_trades: bool, trades_max: int, quotes: FollowedQuotes | None = None
+    ) -> None:
         self.stream = stream
         self.name = stream.exchange.name
+        self.quotes = quotes
+        """What takes quotes, where the exchange streams those instead of trades."""
         self.bars: dict[str, Bars] = {}
         self.trades: list[Trade] = []
         """Trades to keep, until the store has them; over `trades_max` the oldest go, as candles do not need them."""
@@ -59,7 +65,7 @@ class FollowedExchange:
     def follow(self, symbols: Sequence[str]) -> None:
         """Follow exactly these symbols from now on."""
         self.know(symbols)
-        self.stream.follow(symbols)
+        self.stream.follow(self.quotes.know(symbols) if self.quotes is not None else symbols)
 
     def resubscribe(self, symbol: str) -> None:
         """Ask anew for the trades of a symbol that has fallen mute; meanwhile trades are missed."""
@@ -100,12 +106,18 @@ class FollowedExchange:
                         self._tidy()
             elif isinstance(event, Heartbeat):
                 self._beat(event)
+            elif isinstance(event, Quote):
+                if self.quotes is not None:
+                    self.quotes.add(event)
+                    self.last_trade_ns = event.time_ns
             elif isinstance(event, Malformed):
                 self._quarantine_it(event)
             elif isinstance(event, Subscribed):
                 self._acknowledge(event)
             elif isinstance(event, Disconnected):
                 self._ending.clear()
+                if self.quotes is not None:
+                    self.quotes.disconnected()
                 self._break(self._flowing | self.bars.keys())
 
     def _open(self, symbol: str) -> Bars | None:
@@ -160,6 +172,8 @@ class FollowedExchange:
         del self.trades[: max(0, count - self._dropped_in_flight)]
 
     def _beat(self, heartbeat: Heartbeat) -> None:
+        if self.quotes is not None:
+            self.quotes.beat(heartbeat)
         if heartbeat.symbol is not None and heartbeat.last_trade_id is not None:
             self.told[heartbeat.symbol] = max(heartbeat.last_trade_id, self.told.get(heartbeat.symbol, 0))
         if heartbeat.symbol is None:
