@@ -1,7 +1,10 @@
-"""Fill gaps of the ledger from the exchanges, newest first. Every minute.
+"""Order the history of new instruments, and fill gaps of the ledger from the exchanges, newest first. Every minute.
+
+Nobody waits for it, so that it goes on looking for new gaps for as long as its time lasts.
 
 Event (from EventBridge Scheduler, or the local one): {"job": "backfill", "time": "2026-08-09T21:05:00Z"}
-Answer: {"status": "success", "job": "backfill", "result": {"claimed": 3, "filled": 2, "candles": 64, ...},
+Answer: {"status": "success", "job": "backfill",
+         "result": {"ordered": [], "claimed": 3, "filled": 2, "candles": 64, ...},
          "started_at": "...", "completed_at": "...", "trigger": "schedule"}
 """
 
@@ -22,7 +25,7 @@ MARGIN = timedelta(seconds=25)
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The scheduled job over `store`."""
-    jobs = wiring.jobs(settings)
+    jobs = wiring.jobs(settings, watching=True)
 
     def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
         deadline = clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN

@@ -12,7 +12,7 @@ from marketdata.clock import FakeClock
 from marketdata.compute.coverage import union
 from marketdata.errors import NotFound, RequestInvalid, StoreError
 from marketdata.model.candle import Source
-from marketdata.model.gap import Gap, GapState
+from marketdata.model.gap import HISTORY, Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
@@ -508,3 +508,90 @@ def spans_of(random: Random) -> list[Span]:
 def nameless(gaps: Sequence[Gap]) -> list[Gap]:
     """Their numbers say only how many there were before."""
     return [replace(gap, id=0) for gap in gaps]
+
+
+# Ordered history
+
+
+def unasked(store: Store, history: timedelta = HOUR) -> list[tuple[Instrument, Span]]:
+    return store.find_history(now=NOON, history=history)
+
+
+def order(store: Store, *spans: Span) -> int:
+    return record(store, *spans, cause=HISTORY)
+
+
+def test_the_time_before_an_instrument_was_known_is_history_to_order(store: Store) -> None:
+    assert unasked(store, 13 * HOUR) == [(BTC, span(-60, 0)), (ETH, span(-60, 0))]
+    assert unasked(store, 12 * HOUR) == []
+
+
+def test_history_is_ordered_once_whatever_became_of_it(store: Store) -> None:
+    order(store, span(-60, -30))
+    assert unasked(store, 13 * HOUR)[0] == (BTC, span(-30, 0))
+    store.resolve_gap(claim(store)[0], state=GapState.UNRECOVERABLE, now=NOON, reason="gone")
+    assert unasked(store, 13 * HOUR)[0] == (BTC, span(-30, 0))
+    assert unasked(store, 13 * HOUR + 10 * MINUTE)[0:2] == [(BTC, span(-70, -60)), (BTC, span(-30, 0))]
+
+
+def test_history_that_is_held_or_known_to_be_empty_is_not_ordered(store: Store) -> None:
+    store.put_candles([candle(-50), candle(-49, source=Source.PARTIAL)])
+    store.mark_empty(BTC, M1, [span(-10, -5)])
+    drain(store)
+    assert [one for instrument, one in unasked(store, 13 * HOUR) if instrument == BTC] == [
+        span(-60, -50),
+        span(-49, -10),
+        span(-5, 0),
+    ]
+
+
+def test_nothing_is_ordered_of_what_is_not_followed(store: Store) -> None:
+    store.put_instruments([replace(ETH, active=False)])
+    assert unasked(store, 13 * HOUR) == [(BTC, span(-60, 0))]
+
+
+def test_ordered_history_and_what_was_lost_do_not_grow_into_each_other(store: Store) -> None:
+    order(store, span(-60, 0))
+    assert record(store, span(-5, 1)) == 1
+    assert order(store, span(-70, -60)) == 1
+    assert sorted((gap.span, gap.cause) for gap in store.gaps(limit=10)) == [
+        (span(-70, 0), HISTORY),
+        (span(0, 1), "scan"),
+    ]
+
+
+def test_ordered_history_is_leased_after_everything_else(store: Store) -> None:
+    order(store, span(-60, 0), span(100, 101))
+    record(store, span(-90, -80), span(10, 20), cause="disconnect")
+    record(store, span(0, 3), instrument=ETH)
+    assert [gap.span for gap in claim(store, limit=3)] == [span(10, 20), span(0, 3), span(-90, -80)]
+    assert [gap.span for gap in claim(store)] == [span(100, 101), span(-60, 0)]
+
+
+def test_what_nobody_got_to_stays_due_and_nothing_is_said_against_it(store: Store) -> None:
+    order(store, span(0, 100))
+    (gap,) = claim(store)
+    assert store.release_gap(
+        gap, now=NOON, retry_at=NOON + HOUR, reason="malformed", remaining=[span(90, 91)], untouched=[span(0, 50)]
+    )
+    assert listed(store, FILLED) == [span(50, 90), span(91, 100)]
+    parts = sorted((one.span, one.retry_at, one.reason) for one in store.gaps(states=[OPEN], limit=10))
+    assert parts == [(span(0, 50), None, ""), (span(90, 91), NOON + HOUR, "malformed")]
+    assert [one.span for one in claim(store)] == [span(0, 50)]
+
+
+def test_parts_that_touch_stay_apart_if_only_one_was_tried(store: Store) -> None:
+    order(store, span(0, 100))
+    (gap,) = claim(store)
+    for _ in range(2):
+        assert store.release_gap(
+            gap, now=NOON, retry_at=NOON + HOUR, reason="x", remaining=[span(50, 100)], untouched=[span(0, 50)]
+        )
+    assert listed(store, OPEN) == [span(0, 50), span(50, 100)]
+
+
+def test_only_what_nobody_got_to_may_be_left(store: Store) -> None:
+    order(store, span(0, 100))
+    (gap,) = claim(store)
+    assert store.release_gap(gap, now=NOON, retry_at=NOON, reason="", remaining=[], untouched=[span(0, 50)])
+    assert (listed(store, OPEN), listed(store, FILLED)) == ([span(0, 50)], [span(50, 100)])

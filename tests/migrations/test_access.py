@@ -82,6 +82,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     },
     "find_gaps_v1": {"p_now": "2026-11-24Z", "p_history": "1 hour", "p_grace": "1 minute"},
     "close_covered_gaps_v1": {"p_now": "2026-11-24Z"},
+    "find_history_v1": {"p_now": "2026-11-24Z", "p_history": "1 hour"},
     "start_run_v1": {
         "p_kind": "x",
         "p_worker": "w",
@@ -104,6 +105,8 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_alerts_before": "2026-11-24Z",
     },
 }
+# Their later versions take the same.
+FUNCTIONS |= {f"{name}_v2": FUNCTIONS[f"{name}_v1"] for name in ("record_gaps", "claim_gaps", "release_gap")}
 CALLABLE_BY_ALL = {
     "get_candles_v1",
     "read_candles_v1",

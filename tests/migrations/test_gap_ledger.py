@@ -24,11 +24,11 @@ def range_of(one: Span) -> Range[Any]:
 
 def record(database: Database, *spans: Span) -> int:
     ranges = Multirange([range_of(one) for one in spans])
-    return int(database.value("select record_gaps_v1(1::smallint, 1::smallint, %s, 'scan', %s)", ranges, NOW))
+    return int(database.value("select record_gaps_v2(1::smallint, 1::smallint, %s, 'scan', %s)", ranges, NOW))
 
 
 def claim(connection: psycopg.Connection[Any], worker: str, limit: int = 1) -> list[int]:
-    row = connection.execute("select claim_gaps_v1(%s, %s, 60, %s)", (worker, NOW, limit)).fetchone()
+    row = connection.execute("select claim_gaps_v2(%s, %s, 60, %s)", (worker, NOW, limit)).fetchone()
     assert row
     return [gap["id"] for gap in row[0]]
 
@@ -108,15 +108,17 @@ def test_a_scan_is_bounded_and_finds_the_newest_first(market: Database) -> None:
         "select find_gaps_v1('infinity', '1 day', '0')",
         "select find_gaps_v1(null, '1 day', '0')",
         "select get_gaps_v1(null, null, null, 0)",
-        "select claim_gaps_v1('w', now(), 60, 10001)",
-        "select claim_gaps_v1('w', now(), 86401, 1)",
-        "select claim_gaps_v1('', now(), 60, 1)",
-        "select claim_gaps_v1('w', null, 60, 1)",
-        "select record_gaps_v1(1::smallint, 1::smallint, '{(,)}', 'scan', now())",
-        "select record_gaps_v1(1::smallint, 1::smallint, null, 'scan', now())",
+        "select claim_gaps_v2('w', now(), 60, 10001)",
+        "select claim_gaps_v2('w', now(), 86401, 1)",
+        "select claim_gaps_v2('', now(), 60, 1)",
+        "select claim_gaps_v2('w', null, 60, 1)",
+        "select record_gaps_v2(1::smallint, 1::smallint, '{(,)}', 'scan', now())",
+        "select record_gaps_v2(1::smallint, 1::smallint, null, 'scan', now())",
         "select resolve_gap_v1(1, 'w', 1, 'open', now())",
-        "select release_gap_v1(1, 'w', 1, now(), 'infinity')",
+        "select release_gap_v2(1, 'w', 1, now(), 'infinity')",
         "select close_covered_gaps_v1(null)",
+        "select find_history_v1(now(), '1 day', 10001)",
+        "select find_history_v1(null, '1 day')",
     ],
 )
 def test_a_question_out_of_bounds_is_refused(market: Database, question: LiteralString) -> None:

@@ -182,3 +182,43 @@ async def test_what_came_before_the_exchange_asked_for_silence_is_kept() -> None
         with pytest.raises(RemoteThrottled):
             await filled(exchange, BTC, span)
         assert len(stored(exchange, BTC)) == 300
+
+
+# A candle that cannot be
+
+
+def poisoned(span: Span, minute: int) -> Callable[[Request, Rows], Rows]:
+    """One row of the answers is impossible: its low is above its high."""
+    opens = int((span.start + minute * MINUTE).timestamp())
+    return candles_only(lambda rows: [[row[0], row[2], row[1], *row[3:]] if row[0] == opens else row for row in rows])
+
+
+async def test_an_impossible_candle_costs_itself_and_is_made_from_trades() -> None:
+    span = ago(0, minutes=60)
+    async with past_exchange() as exchange:
+        exchange.lie = poisoned(span, 20)
+        writer = await filled(exchange, BTC, span)
+        assert (writer.empty, writer.remaining) == ((), ())
+        assert [one.source for one in stored(exchange, BTC)].count(Source.VENUE) == 59
+        assert "impossible" in writer.notes[0]
+
+
+async def test_an_impossible_candle_that_no_trades_replace_stays_missing_with_its_excerpt() -> None:
+    span = ago(0, minutes=60)
+    bad = Span(span.start + 20 * MINUTE, span.start + 21 * MINUTE)
+    async with past_exchange() as exchange:
+        without_trade_ids(exchange)
+        exchange.lie = poisoned(span, 20)
+        writer = await filled(exchange, BTC, span)
+        assert (writer.empty, writer.remaining) == ((), (bad,))
+        assert str(int(bad.start.timestamp())) in writer.notes[0]
+
+
+async def test_a_quiet_market_is_not_believed_silent_in_the_minute_of_an_impossible_candle() -> None:
+    span = ago(0, minutes=600)
+    traded = [one[0] for one in tape_outlines(QUIET, span)]
+    async with past_exchange() as exchange:
+        minute = (traded[len(traded) // 2] - span.start) // MINUTE  # type: ignore[operator]
+        exchange.lie = poisoned(span, minute)
+        writer = await filled(exchange, QUIET, span)
+        assert (writer.empty, writer.remaining) == (union(empty_minutes(QUIET, span)), ())

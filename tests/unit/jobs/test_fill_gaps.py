@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from marketdata.errors import RemoteThrottled, StoreError
 from marketdata.exchanges.exchange import Request
 from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
 from marketdata.model.candle import Candle, Source
-from marketdata.model.gap import Gap, GapState
+from marketdata.model.gap import HISTORY, Gap, GapState
 from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
@@ -23,6 +24,7 @@ from marketdata.store.memory import MemoryStore
 from marketdata.store.store import Store
 
 from local.exchanges.faults import Faults
+from local.exchanges.tape import OPENING
 from tests.unit.jobs.past_exchange import (
     BTC,
     LAST,
@@ -42,7 +44,13 @@ from tests.unit.local.exchanges.market import NOW
 
 
 async def run(
-    exchange: PastExchange, *, seconds: float = 600, worker: str = "one", store: Store | None = None, **settings: Any
+    exchange: PastExchange,
+    *,
+    seconds: float = 600,
+    worker: str = "one",
+    store: Store | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    **settings: Any,
 ) -> FillResult:
     """One run of the mover that has so many seconds."""
     return await asyncio.to_thread(
@@ -54,6 +62,7 @@ async def run(
         deadline=exchange.clock.now() + timedelta(seconds=seconds),
         settings=FillSettings(**settings),
         random_source=random.Random(1),
+        pause=pause,
     )
 
 
@@ -63,6 +72,10 @@ def record(exchange: PastExchange, instrument: Instrument, *spans: Span) -> None
 
 def ledger(exchange: PastExchange, *states: GapState) -> list[Gap]:
     return exchange.store.gaps(states=states or None, limit=1_000)
+
+
+def _starts_in(request: Request, span: Span) -> bool:
+    return datetime.fromisoformat(dict(request.query)["start"]) in span
 
 
 def the_gap(exchange: PastExchange) -> Gap:
@@ -95,11 +108,87 @@ async def test_a_hole_of_minutes_is_filled_with_proven_candles_equal_to_the_tape
 async def test_a_hole_of_days_is_filled_with_the_exchanges_own_candles() -> None:
     hole = ago(0, minutes=3 * 1440)
     async with past_exchange() as exchange:
-        record(exchange, BTC, hole)
-        await run(exchange)
-        assert the_gap(exchange).state is GapState.FILLED
+        exchange.store.record_gaps(BTC, M1, [hole], cause=HISTORY, found_at=NOW)
+        result = await run(exchange)
+        assert {gap.state for gap in ledger(exchange)} == {GapState.FILLED}
         assert [outline_of(candle) for candle in stored(exchange)] == tape_outlines(BTC, hole)
         assert exchange.paths("trades") == []
+        assert (result.filled, result.pieces, result.released) == (1, 2, 0)
+
+
+async def test_what_is_lost_while_history_is_fetched_waits_for_a_piece_of_it_at_most() -> None:
+    history, lost = ago(10, minutes=3 * 1440), ago(0, minutes=2)
+    async with past_exchange() as exchange:
+        exchange.store.record_gaps(BTC, M1, [history], cause=HISTORY, found_at=NOW)
+
+        def lose(request: Request, rows: Rows) -> Rows:
+            record(exchange, BTC, lost)
+            return rows
+
+        exchange.lie = lose
+        await run(exchange)
+        asked = [request.path.rsplit("/", 1)[-1] for request in exchange.asked]
+        assert asked.index("trades") == 5
+        assert asked.count("candles") == 3 * 5
+        assert {gap.state for gap in ledger(exchange)} == {GapState.FILLED}
+
+
+async def test_a_piece_that_cannot_be_had_does_not_keep_older_ones_waiting() -> None:
+    hole = ago(0, minutes=3 * 1440)
+    # The first piece: a day, in whole requests.
+    refused = Span(hole.end - 1_500 * MINUTE, hole.end)
+    async with past_exchange() as exchange:
+        exchange.store.record_gaps(BTC, M1, [hole], cause=HISTORY, found_at=NOW)
+        exchange.lie = lambda request, rows: ["nonsense"] if _starts_in(request, refused) else rows
+        await run(exchange)
+        held = [candle.open_time for candle in stored(exchange)]
+        assert (held[0], held[-1], len(held)) == (hole.start, refused.start - MINUTE, 3 * 1440 - 1_500)
+        assert open_spans(exchange) == (refused,)
+
+
+async def test_a_market_older_than_its_first_trade_is_empty_as_far_as_it_was_ordered() -> None:
+    begins = OPENING
+    asked = Span(begins - timedelta(days=400), begins + timedelta(hours=30))
+    async with past_exchange() as exchange:
+        exchange.store.record_gaps(BTC, M1, [asked], cause=HISTORY, found_at=NOW)
+        await run(exchange)
+        exchange.store.roll_up(limit=10_000)
+        assert exchange.store.coverage(BTC, M1, asked).empty == (Span(asked.start, begins),)
+        assert ledger(exchange, GapState.OPEN) == []
+        assert len(exchange.asked) < 40
+
+
+async def test_a_run_that_watches_fills_what_is_recorded_meanwhile() -> None:
+    lost, pauses = ago(0, minutes=2), []
+    async with past_exchange() as exchange:
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            exchange.clock.advance(timedelta(seconds=seconds))
+            if len(pauses) == 3:
+                record(exchange, BTC, lost)
+
+        result = await run(exchange, seconds=20, pause=pause, poll_seconds=2.0)
+        assert (result.claimed, result.filled) == (1, 1)
+        (gap,) = ledger(exchange)
+        assert gap.repaired_at is not None
+        assert gap.repaired_at - gap.found_at < timedelta(seconds=2)
+        assert pauses == [2.0] * len(pauses)
+        assert exchange.clock.now() < NOW + timedelta(seconds=20)
+
+
+async def test_a_run_that_watches_asks_an_exchange_again_that_was_away() -> None:
+    faults = Faults()
+    faults.refuse_connections(rest_too=True)
+    async with past_exchange(faults) as exchange:
+        record(exchange, BTC, ago(0, minutes=2))
+
+        def pause(seconds: float) -> None:
+            exchange.clock.advance(timedelta(seconds=seconds))
+            faults.heal()
+
+        result = await run(exchange, seconds=40, pause=pause, poll_seconds=2.0)
+        assert (result.away, result.filled) == (["coinbase-simulated"], 1)
 
 
 async def test_single_leading_and_tail_holes_around_held_minutes_are_all_filled() -> None:
@@ -398,3 +487,22 @@ async def test_minutes_that_are_not_final_yet_wait_until_they_are() -> None:
             await run(exchange)
         assert not ledger(exchange, GapState.OPEN)
         assert [outline_of(one) for one in stored(exchange)] == tape_outlines(BTC, hole)
+
+
+async def test_a_poison_candle_ends_unrecoverable_with_its_excerpt_after_bounded_tries_and_costs_no_other() -> None:
+    hole = ago(0, minutes=300)
+    bad = hole.start + 100 * MINUTE
+    async with past_exchange() as exchange:
+        exchange.past = replace(exchange.past, trades=None)
+        opens = int(bad.timestamp())
+        exchange.lie = lambda _, rows: [[row[0], "no price"] if row[0] == opens else row for row in rows]
+        record(exchange, BTC, hole)
+        for _ in range(6):
+            await run(exchange, tries_max=3)
+            exchange.clock.advance(timedelta(hours=2))
+        (given_up,) = ledger(exchange, GapState.UNRECOVERABLE)
+        assert given_up.span == Span(bad, bad + MINUTE)
+        assert "no price" in given_up.reason
+        assert len(stored(exchange)) == 299
+        assert open_spans(exchange) == ()
+        assert len(exchange.asked) < 12

@@ -35,6 +35,7 @@ from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_fo
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
+from marketdata.jobs.order_history import order_history
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 
@@ -109,7 +110,7 @@ class Settings(BaseModel):
         default=10.0, gt=0, le=3600, validation_alias="INSTRUMENTS_REFRESH_SECONDS"
     )
     gap_history_days: int = Field(default=365, ge=1, le=7_300, validation_alias="GAP_HISTORY_DAYS")
-    """How far back history is wanted: what is missing and older is not looked for."""
+    """How far back history is wanted: it is ordered when an instrument is added; what is older is not looked for."""
     gap_grace_seconds: float = Field(default=120.0, ge=0, le=86_400, validation_alias="GAP_GRACE_SECONDS")
     """How long after its close a minute may be absent before that is a gap: trades come late, the feed flushes every
     second, mends what it lost, and proof of a quiet minute waits for the next trade or heartbeat."""
@@ -117,6 +118,8 @@ class Settings(BaseModel):
     """Gaps up to so long are filled by trades, which proves them; longer ones by the exchange's own candles."""
     backfill_attempts_max: int = Field(default=8, ge=1, le=100, validation_alias="BACKFILL_ATTEMPTS_MAX")
     """So many answers in a row that brought nothing, and a gap is unrecoverable."""
+    backfill_poll_seconds: float = Field(default=2.0, ge=0, le=60, validation_alias="BACKFILL_POLL_SECONDS")
+    """How often the scheduled backfill looks for new gaps until its time is over; 0: it ends when nothing is due."""
     feed_host: str = Field(default="127.0.0.1", validation_alias="FEED_HOST")
     feed_port: int = Field(default=8080, ge=0, le=65_535, validation_alias="FEED_PORT")
 
@@ -199,20 +202,29 @@ def close_shared_store() -> None:
     _shared.close()
 
 
-def jobs(settings: Settings) -> dict[str, Job]:
-    """The jobs that a schedule or an operator runs by name, as `settings` say."""
+def jobs(settings: Settings, *, watching: bool = False) -> dict[str, Job]:
+    """The jobs that a schedule or an operator runs by name, as `settings` say.
+
+    `watching`: a backfill goes on looking for new gaps until its deadline, which nobody waits for.
+    """
     history, grace = timedelta(days=settings.gap_history_days), timedelta(seconds=settings.gap_grace_seconds)
     return {
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace),
-        "backfill": partial(backfill, open_past=pasts(settings), settings=fill_settings(settings)),
+        "order_history": partial(order_history, history=history),
+        "backfill": partial(
+            backfill, open_past=pasts(settings), settings=fill_settings(settings, watching=watching), history=history
+        ),
     }
 
 
-def fill_settings(settings: Settings) -> FillSettings:
+def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings:
     """How gaps are filled."""
-    hours, tries = settings.backfill_trade_hours, settings.backfill_attempts_max
-    return FillSettings(trade_span_max=timedelta(hours=hours), tries_max=tries)
+    return FillSettings(
+        trade_span_max=timedelta(hours=settings.backfill_trade_hours),
+        tries_max=settings.backfill_attempts_max,
+        poll_seconds=settings.backfill_poll_seconds if watching else 0.0,
+    )
 
 
 def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[ExchangePast] | None]:

@@ -1,13 +1,18 @@
-"""Fill the gaps of every exchange that can be asked for its past. Runs every minute, and by `marketdata backfill`."""
+"""Fill the gaps of every exchange that can be asked for its past. Runs every minute, and by `marketdata backfill`.
+
+As a job it first orders the history of instruments that were just added, so that a first start needs nobody.
+"""
 
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
 
 from marketdata.clock import Clock
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
+from marketdata.jobs.order_history import HISTORY, order_missing
 from marketdata.store.store import Store
 
 OpenPast = Callable[[str], AbstractContextManager[ExchangePast] | None]
@@ -21,9 +26,16 @@ def backfill(
     *,
     open_past: OpenPast = lambda _: None,
     settings: FillSettings | None = None,
+    history: timedelta = HISTORY,
 ) -> dict[str, object]:
-    """Fill what is due until `deadline`; the result counts what was done. Raises: StoreError."""
-    return run_backfill(store, clock, deadline, open_past=open_past, settings=settings).document()
+    """Order what history was never asked for, and fill what is due until `deadline`; the result counts what was done.
+
+    Raises: StoreError.
+    """
+    with _opened(store, open_past) as pasts:
+        orders = order_missing(store, clock, deadline, history=history, exchanges=pasts)
+        result = _fill(store, pasts, clock, deadline, settings=settings)
+    return {"ordered": [asdict(order) for order in orders], **result.document()}
 
 
 def run_backfill(
@@ -35,13 +47,32 @@ def run_backfill(
     settings: FillSettings | None = None,
     on_gap: Callable[[FillResult], object] | None = None,
 ) -> FillResult:
-    """The same for a caller that wants the counts themselves, and as they grow."""
+    """Fill what is due, for a caller that wants the counts themselves, and as they grow."""
+    with _opened(store, open_past) as pasts:
+        return _fill(store, pasts, clock, deadline, settings=settings, on_gap=on_gap)
+
+
+def _fill(
+    store: Store,
+    pasts: Mapping[str, ExchangePast],
+    clock: Clock,
+    deadline: datetime,
+    *,
+    settings: FillSettings | None,
+    on_gap: Callable[[FillResult], object] | None = None,
+) -> FillResult:
+    # No two runs are the same worker: a lease is told by it.
+    worker = f"backfill-{secrets.token_hex(6)}"
+    return fill_gaps(store, pasts, clock, worker=worker, deadline=deadline, settings=settings, on_gap=on_gap)
+
+
+@contextmanager
+def _opened(store: Store, open_past: OpenPast) -> Iterator[dict[str, ExchangePast]]:
+    """Every exchange of the store that can be asked, by name."""
     with ExitStack() as opened:
         pasts = {}
         for name in sorted({instrument.exchange for instrument in store.instruments()}):
             past = open_past(name)
             if past is not None:
                 pasts[name] = opened.enter_context(past)
-        # No two runs are the same worker: a lease is told by it.
-        worker = f"backfill-{secrets.token_hex(6)}"
-        return fill_gaps(store, pasts, clock, worker=worker, deadline=deadline, settings=settings, on_gap=on_gap)
+        yield pasts

@@ -15,6 +15,7 @@ from marketdata.clock import Clock
 from marketdata.compute.coverage import Spans, subtract
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import CandleHistory
+from marketdata.jobs.candle_page import read_page
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
 from marketdata.jobs.fill_by_trades import fill_by_trades
 from marketdata.jobs.gap_writer import GapWriter
@@ -57,13 +58,14 @@ class CandleFill:
         self._clock = clock
         self._grace = grace
         self._go_on = go_on
+        self._quarantined = False
 
     def fill(self, span: Span) -> None:
         """Fill `span`, window by window, while there is time. Raises: RemoteError; what was learned is written."""
         if self._past.candles is None:
             return
         refused = 0
-        for window in _windows_newest_first(span, self._length(self._past.candles)):
+        for window in _windows_newest_first(span, window_length(self._past)):
             if not self._go_on() or refused == WINDOWS_REFUSED_MAX:
                 return
             try:
@@ -72,18 +74,15 @@ class CandleFill:
                 refused += 1
                 self._writer.note(f"{malformed.reason} {malformed.excerpt}".strip())
                 continue
-            if begins is not None and span.start < begins:
-                self._writer.mark_empty([Span(span.start, min(begins, window.end))])
+            if begins is not None and self._writer.wanted.start < begins:
+                # Not only in this piece: nothing of the gap is older than the market.
+                self._writer.mark_empty([Span(self._writer.wanted.start, min(begins, window.end))])
                 if begins >= window.start:
                     return
 
-    def _length(self, candles: CandleHistory) -> timedelta:
-        """What is asked, confirmed and written together: one request, with room for what is around it."""
-        whole = M1.duration * candles.candles_a_request
-        return whole if self._pages is not None else max(whole / 2, M1.duration)
-
     def _fill_window(self, candles: CandleHistory, window: Span) -> datetime | None:
         """Returns the minute of the market's very first trade, if that was met."""
+        self._quarantined = False
         around = timedelta() if self._pages is not None else min(AROUND_NEAR, self._room(candles, window))
         first = self._fetch(candles, window, around)
         absent = _without(window, first)
@@ -108,8 +107,11 @@ class CandleFill:
         for request in candles.candle_requests(self._writer.instrument.symbol, M1, wide):
             asked_at = self._clock.now()
             body = self._past.get(request)
-            rows = candles.parse_candles(body, self._writer.instrument.symbol, M1, asked_at)
-            found += [row for row in rows if row.open_time in wide and row.close_time + self._grace <= asked_at]
+            page = read_page(candles, body, self._writer.instrument.symbol, asked_at)
+            for reason in page.quarantined:
+                self._quarantined = True
+                self._writer.note(reason)
+            found += [row for row in page.candles if row.open_time in wide and row.close_time + self._grace <= asked_at]
         self._writer.put(row for row in found if row.open_time in window)
         return sorted(found, key=_opens)
 
@@ -123,6 +125,9 @@ class CandleFill:
     def _judge(self, window: Span, first: list[Candle], second: list[Candle]) -> datetime | None:
         """Decide what two answers without these minutes mean; what one of them had is no longer missing."""
         absent = _without(window, first + second)
+        if self._quarantined:
+            # Any of them may be the minute of a row that could not be read: only trades can tell.
+            return self._ask_trades(Span(absent[0].start, absent[-1].end)) if absent else None
         inner = [one for one in _between(absent, first) if one in _between(absent, second)]
         edges = [one for one in absent if one not in inner]
         if self._pages is None:
@@ -142,6 +147,12 @@ class CandleFill:
         if not self._go_on():
             return None
         return fill_by_trades(self._store, self._writer, self._pages, doubted, self._go_on)
+
+
+def window_length(past: ExchangePast) -> timedelta:
+    """What is asked, confirmed and written together: one request, with room for what is around it."""
+    whole = M1.duration * (past.candles.candles_a_request if past.candles is not None else 1)
+    return whole if past.trades is not None else max(whole / 2, M1.duration)
 
 
 def _windows_newest_first(span: Span, length: timedelta) -> Iterator[Span]:

@@ -40,8 +40,8 @@ def fill_by_trades(
         before = trades[0].id
         if before == 1:
             begins = M1.floor(utc(trades[0].time_ns))
-            if span.start < begins:
-                writer.mark_empty([Span(span.start, min(begins, span.end))])
+            if writer.wanted.start < begins:
+                writer.mark_empty([Span(writer.wanted.start, min(begins, span.end))])
             return begins
         if trades[0].time_ns < start_ns:
             break

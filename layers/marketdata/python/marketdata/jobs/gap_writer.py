@@ -20,6 +20,7 @@ class GapWriter:
 
     def __init__(self, store: Store, instrument: Instrument, wanted: Span) -> None:
         self.instrument = instrument
+        self.wanted = wanted
         self.covered: Spans = ()
         self.empty: Spans = ()
         self.candles = 0
@@ -28,24 +29,23 @@ class GapWriter:
         self.waits: Spans = ()
         """What only the market's next trade will tell: nothing is known of any since."""
         self._store = store
-        self._wanted = wanted
         self._waiting: list[Candle] = []
 
     def learn(self) -> None:
         """Take what the store already knows, for instance from a worker that died before it could say so."""
         self._store.roll_up()
-        known = self._store.coverage(self.instrument, M1, self._wanted)
+        known = self._store.coverage(self.instrument, M1, self.wanted)
         self.covered = union(self.covered, known.covered)
         self.empty = union(self.empty, known.empty)
 
     @property
     def remaining(self) -> Spans:
         """What is neither covered nor empty; candles that wait for `flush` count as missing."""
-        return subtract((self._wanted,), union(self.covered, self.empty))
+        return subtract((self.wanted,), union(self.covered, self.empty))
 
     def put(self, candles: Iterable[Candle]) -> None:
         """Take candles above partial; those outside what is wanted are dropped. Written in batches: see `flush`."""
-        self._waiting += [one for one in candles if one.complete and one.open_time in self._wanted]
+        self._waiting += [one for one in candles if one.complete and one.open_time in self.wanted]
         if len(self._waiting) >= CANDLES_A_WRITE:
             self.flush()
 
@@ -60,7 +60,7 @@ class GapWriter:
     def mark_empty(self, spans: Sequence[Span]) -> None:
         """Record confirmed emptiness, but for minutes of which the store has trades: there someone is wrong."""
         self.flush()
-        inside = clip(spans, self._wanted)
+        inside = clip(spans, self.wanted)
         silent = subtract(inside, self._held(inside))
         if silent:
             self._store.mark_empty(self.instrument, M1, silent)

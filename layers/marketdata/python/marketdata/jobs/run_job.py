@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from marketdata.clock import Clock
 from marketdata.errors import NotFound, RequestInvalid
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.order_history import order_history
 from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.jobs.roll_up import roll_up
 from marketdata.jobs.scan_gaps import gap_scan
@@ -20,6 +21,7 @@ Job = Callable[[Store, Clock, datetime], dict[str, object]]
 JOBS: dict[str, Job] = {
     "roll_up": roll_up,
     "gap_scan": gap_scan,
+    "order_history": order_history,
     "backfill": backfill,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""

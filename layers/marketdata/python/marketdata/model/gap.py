@@ -26,6 +26,9 @@ class GapState(StrEnum):
 
 UNRESOLVED = (GapState.OPEN, GapState.LEASED)
 
+HISTORY = "history"
+"""The cause of what nobody lost: time from before an instrument was known here, ordered once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -20,7 +20,7 @@ from marketdata.compute.coverage import (
     union,
 )
 from marketdata.errors import EXCERPT_CHARACTERS_MAX
-from marketdata.model.gap import UNRESOLVED, Gap, GapState
+from marketdata.model.gap import HISTORY, UNRESOLVED, Gap, GapState
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import EPOCH
@@ -45,7 +45,8 @@ class GapLedger:
         wanted = buckets_touching(spans, timeframe)
         around = self._index.around((*key, timeframe), wanted)
         news = subtract(wanted, (gap.span for gap in around))
-        open_gaps = [gap for gap in around if gap.state is GapState.OPEN]
+        ordered = cause == HISTORY
+        open_gaps = [gap for gap in around if gap.state is GapState.OPEN and (gap.cause == HISTORY) == ordered]
         parts = union(news, (gap.span for gap in open_gaps))
         grown = {_place(parts, span): list[Gap]() for span in news}
         for gap in open_gaps:
@@ -98,7 +99,7 @@ class GapLedger:
     def claim(self, worker: str, now: datetime, lease: timedelta, limit: int, exchange: str | None) -> list[Gap]:
         """See Store.claim_gaps."""
         due = [gap for gap in self._index.unresolved() if _due(gap, now) and exchange in (None, gap.exchange)]
-        due.sort(key=lambda gap: (gap.span.end, gap.span.start, -gap.id), reverse=True)
+        due.sort(key=lambda gap: (gap.cause != HISTORY, gap.span.end, gap.span.start, -gap.id), reverse=True)
         leased = [
             replace(
                 gap,
@@ -125,20 +126,30 @@ class GapLedger:
         return kept.state is state
 
     def release(
-        self, gap: Gap, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None
+        self,
+        gap: Gap,
+        now: datetime,
+        *,
+        retry_at: datetime,
+        reason: str,
+        remaining: Sequence[Span] | None,
+        untouched: Sequence[Span],
     ) -> bool:
         """See Store.release_gap."""
         kept = self._index.get(gap.id)
         if kept is None or not _same_lease(kept, gap):
             return False
         if kept.state is not GapState.LEASED:
-            done = remaining is not None and not remaining
-            return kept.state is GapState.FILLED if done else (kept.state, kept.retry_at) == (GapState.OPEN, retry_at)
-        left = (kept.span,) if remaining is None else buckets_touching(remaining, kept.timeframe)
-        opened = replace(
-            kept, state=GapState.OPEN, lease_until=None, retry_at=retry_at, reason=reason[:EXCERPT_CHARACTERS_MAX]
-        )
-        self._keep(opened, left, now)
+            done = remaining is not None and not remaining and not untouched
+            again = kept.state is GapState.OPEN and kept.retry_at in {None, retry_at}
+            return kept.state is GapState.FILLED if done else again
+        later = buckets_touching(untouched, kept.timeframe)
+        left = subtract((kept.span,) if remaining is None else buckets_touching(remaining, kept.timeframe), later)
+        opened = replace(kept, state=GapState.OPEN, lease_until=None, retry_at=None, reason="")
+        tried = replace(opened, retry_at=retry_at, reason=reason[:EXCERPT_CHARACTERS_MAX])
+        parts = [replace(tried, span=part) for part in intersect(left, [kept.span])]
+        parts += [replace(opened, span=part) for part in intersect(later, [kept.span])]
+        self._keep(kept, sorted(parts, key=lambda part: part.span), now)
         return True
 
     def close_covered(self, now: datetime, known: Callable[[Key, Timeframe, Span], Spans], limit: int) -> int:
@@ -149,7 +160,8 @@ class GapLedger:
                 there = known((gap.exchange, gap.symbol), gap.timeframe, gap.span)
                 if there:
                     opened = replace(gap, state=GapState.OPEN, worker=None, lease_until=None)
-                    self._keep(opened, subtract([gap.span], there), now)
+                    left = [replace(opened, span=part) for part in subtract([gap.span], there)]
+                    self._keep(opened, left, now)
                     changed += 1
         return changed
 
@@ -201,17 +213,16 @@ class GapLedger:
             )
         )
 
-    def _keep(self, gap: Gap, left: Spans, now: datetime) -> None:
-        """Let `gap` be what is left of it, in as many gaps as parts; what is not left is filled."""
-        parts = intersect(left, [gap.span])
+    def _keep(self, gap: Gap, parts: Sequence[Gap], now: datetime) -> None:
+        """Let `gap` be the first of `parts`, which are in order; the others become gaps, and the rest is filled."""
         if not parts:
             self._index.put(_resolved(gap, GapState.FILLED, now, ""))
             return
-        self._index.put(replace(gap, span=parts[0]))
+        self._index.put(parts[0])
         for part in parts[1:]:
-            self._add(replace(gap, span=part))
-        for part in subtract([gap.span], parts):
-            self._add(_resolved(replace(gap, span=part), GapState.FILLED, now, ""))
+            self._add(part)
+        for span in subtract([gap.span], (part.span for part in parts)):
+            self._add(_resolved(replace(gap, span=span), GapState.FILLED, now, ""))
 
 
 def _place(parts: Spans, span: Span) -> int:
@@ -228,7 +239,7 @@ def _lapsed(gap: Gap, now: datetime) -> bool:
 
 
 def _same_lease(kept: Gap, claimed: Gap) -> bool:
-    return (kept.worker, kept.attempts) == (claimed.worker, claimed.attempts)
+    return kept.worker is not None and (kept.worker, kept.attempts) == (claimed.worker, claimed.attempts)
 
 
 def _resolved(gap: Gap, state: GapState, now: datetime, reason: str) -> Gap:

@@ -90,11 +90,20 @@ class MemoryLedger(MemoryMarket):
             return self._ledger.resolve(gap, state, now, reason)
 
     def release_gap(
-        self, gap: Gap, *, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None = None
+        self,
+        gap: Gap,
+        *,
+        now: datetime,
+        retry_at: datetime,
+        reason: str,
+        remaining: Sequence[Span] | None = None,
+        untouched: Sequence[Span] = (),
     ) -> bool:
         """See Store."""
         with self._lock:
-            return self._ledger.release(gap, now, retry_at, reason, remaining)
+            return self._ledger.release(
+                gap, now, retry_at=retry_at, reason=reason, remaining=remaining, untouched=untouched
+            )
 
     def find_gaps(
         self, *, now: datetime, history: timedelta, grace: timedelta, instrument: Instrument | None = None
@@ -107,8 +116,15 @@ class MemoryLedger(MemoryMarket):
                 one for one in self.instruments(active_only=True) if instrument is None or one.key == instrument.key
             ]
             found = [(one, span) for one in active for span in self._missing(one.key, start, end)]
-        newest = sorted(found, key=lambda gap: gap[1].end, reverse=True)[:ROWS_MAX]
-        return sorted(newest, key=lambda gap: (gap[0].key, gap[1]))
+        return _newest(found)
+
+    def find_history(self, *, now: datetime, history: timedelta) -> list[tuple[Instrument, Span]]:
+        """See Store."""
+        start = M1.ceil(now - history)
+        with self._lock:
+            active = self.instruments(active_only=True)
+            found = [(one, span) for one in active for span in self._unasked(one.key, start, now)]
+        return _newest(found)
 
     def close_covered_gaps(self, *, now: datetime) -> int:
         """See Store."""
@@ -130,3 +146,17 @@ class MemoryLedger(MemoryMarket):
         wanted = clip(union(followed, self._ledger.ever(key, M1)), Span(start, end))
         known = self._known(key, M1, Span(start, end))
         return subtract(wanted, (*known, *self._ledger.spoken_for(key, M1)))
+
+    def _unasked(self, key: Key, start: datetime, now: datetime) -> Spans:
+        """The minutes from `start` until the instrument became known that nobody ever asked for."""
+        end = M1.floor(min(self._known_since.get(key, start), now))
+        if start >= end:
+            return ()
+        whole = Span(start, end)
+        return subtract([whole], (*self._known(key, M1, whole), *self._ledger.ever(key, M1)))
+
+
+def _newest(found: list[tuple[Instrument, Span]]) -> list[tuple[Instrument, Span]]:
+    """As many as one answer holds, ordered by instrument and time."""
+    newest = sorted(found, key=lambda gap: gap[1].end, reverse=True)[:ROWS_MAX]
+    return sorted(newest, key=lambda gap: (gap[0].key, gap[1]))

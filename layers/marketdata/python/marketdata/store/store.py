@@ -195,7 +195,8 @@ class Store(WorkStore, Protocol):
         """Put spans, widened to whole buckets, on the ledger as open gaps; how many gaps were added or grew.
 
         What an unresolved gap covers is not recorded twice, and what touches or overlaps an open one is merged into
-        it: the oldest gap stays, with the most attempts and the earliest `retry_at` of those merged.
+        it: the oldest gap stays, with the most attempts and the earliest `retry_at` of those merged. Ordered history
+        (cause `history`) and gaps that happened are not merged into each other.
         """
         ...
 
@@ -215,7 +216,8 @@ class Store(WorkStore, Protocol):
     ) -> list[Gap]:
         """Lease open gaps whose `retry_at` has come and leased ones whose lease ran out, newest span first.
 
-        Each lease is one attempt more. No two workers are ever given the same gap.
+        Ordered history (cause `history`) comes after everything else. Each lease is one attempt more. No two workers
+        are ever given the same gap.
         """
         ...
 
@@ -228,11 +230,19 @@ class Store(WorkStore, Protocol):
         ...
 
     def release_gap(
-        self, gap: Gap, *, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None = None
+        self,
+        gap: Gap,
+        *,
+        now: datetime,
+        retry_at: datetime,
+        reason: str,
+        remaining: Sequence[Span] | None = None,
+        untouched: Sequence[Span] = (),
     ) -> bool:
         """Give a leased gap back as open, not to be leased before `retry_at`; False as in `resolve_gap`.
 
         With `remaining`, only those parts stay open, each a gap of its own, and the rest becomes filled gaps.
+        `untouched` are parts that nobody got to: they stay open too, due at once and with nothing said against them.
         """
         ...
 
@@ -245,6 +255,14 @@ class Store(WorkStore, Protocol):
         here, and whatever was on the ledger before. A span that is unresolved, unrecoverable or of a closed market is
         not found. As of the last `roll_up`; ordered by (exchange, symbol), then time. At most the newest 10,000: once
         these are recorded, the next question finds the others.
+        """
+        ...
+
+    def find_history(self, *, now: datetime, history: timedelta) -> list[tuple[Instrument, Span]]:
+        """The 1m history of active instruments, since `now - history`, from before they were known here.
+
+        Only what is neither held nor known to be empty, as of the last `roll_up`, and was never on the ledger: once it
+        is recorded it is not found again, whatever became of it. Ordered and bounded as in `find_gaps`.
         """
         ...
 

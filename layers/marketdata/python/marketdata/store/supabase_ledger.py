@@ -39,7 +39,7 @@ class SupabaseLedger:
         whole, changed = union(spans), 0
         for start in range(0, len(whole), SPANS_A_CALL_MAX):
             ranges = wire.multirange(whole[start : start + SPANS_A_CALL_MAX])
-            changed += self._client.call("record_gaps", "record_gaps_v1", {**arguments, "p_spans": ranges}, int)
+            changed += self._client.call("record_gaps", "record_gaps_v2", {**arguments, "p_spans": ranges}, int)
         return changed
 
     def gaps(
@@ -72,7 +72,7 @@ class SupabaseLedger:
             "p_limit": limit,
             "p_exchange": exchange,
         }
-        return [row.gap for row in self._client.call("claim_gaps", "claim_gaps_v1", arguments, list[GapRow])]
+        return [row.gap for row in self._client.call("claim_gaps", "claim_gaps_v2", arguments, list[GapRow])]
 
     def resolve_gap(self, gap: Gap, *, state: GapState, now: datetime, reason: str = "") -> bool:
         """See Store."""
@@ -80,7 +80,14 @@ class SupabaseLedger:
         return self._client.call("resolve_gap", "resolve_gap_v1", arguments, bool)
 
     def release_gap(
-        self, gap: Gap, *, now: datetime, retry_at: datetime, reason: str, remaining: Sequence[Span] | None = None
+        self,
+        gap: Gap,
+        *,
+        now: datetime,
+        retry_at: datetime,
+        reason: str,
+        remaining: Sequence[Span] | None = None,
+        untouched: Sequence[Span] = (),
     ) -> bool:
         """See Store."""
         arguments = {
@@ -89,8 +96,9 @@ class SupabaseLedger:
             "p_retry_at": wire.time_text(retry_at),
             "p_reason": reason,
             "p_remaining": None if remaining is None else wire.multirange(union(remaining)),
+            "p_untouched": wire.multirange(union(untouched)),
         }
-        return self._client.call("release_gap", "release_gap_v1", arguments, bool)
+        return self._client.call("release_gap", "release_gap_v2", arguments, bool)
 
     def find_gaps(
         self, *, now: datetime, history: timedelta, grace: timedelta, instrument: Instrument | None = None
@@ -102,16 +110,24 @@ class SupabaseLedger:
             "p_grace": f"{grace // _MICROSECOND} microseconds",
             "p_instrument_id": self._number("find_gaps", instrument),
         }
-        found = self._client.call("find_gaps", "find_gaps_v1", arguments, FoundGaps)
-        known = self._numbers.instruments("find_gaps") if found.instrument_id else {}
-        spans = wire.spans(list(zip(found.start, found.end, strict=True)))
-        gaps = [(known[number], span) for number, span in zip(found.instrument_id, spans, strict=True)]
-        return sorted(gaps, key=lambda gap: (gap[0].key, gap[1]))
+        return self._found("find_gaps", self._client.call("find_gaps", "find_gaps_v1", arguments, FoundGaps))
+
+    def find_history(self, *, now: datetime, history: timedelta) -> list[tuple[Instrument, Span]]:
+        """See Store."""
+        arguments = {"p_now": wire.time_text(now), "p_history": f"{history // _MICROSECOND} microseconds"}
+        found = self._client.call("find_history", "find_history_v1", arguments, FoundGaps)
+        return self._found("find_history", found)
 
     def close_covered_gaps(self, *, now: datetime) -> int:
         """See Store."""
         arguments = {"p_now": wire.time_text(now)}
         return self._client.call("close_covered_gaps", "close_covered_gaps_v1", arguments, int)
+
+    def _found(self, operation: str, found: FoundGaps) -> list[tuple[Instrument, Span]]:
+        known = self._numbers.instruments(operation) if found.instrument_id else {}
+        spans = wire.spans(list(zip(found.start, found.end, strict=True)))
+        gaps = [(known[number], span) for number, span in zip(found.instrument_id, spans, strict=True)]
+        return sorted(gaps, key=lambda gap: (gap[0].key, gap[1]))
 
     def mark_closed(self, instrument: Instrument, spans: Sequence[Span], *, now: datetime) -> int:
         """See Store. After a StoreError some may be there."""
