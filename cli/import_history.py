@@ -1,16 +1,13 @@
 """`marketdata import`: years of history at once, straight into the database."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 from marketdata.clock import SystemClock
-from marketdata.errors import RequestInvalid, SettingsInvalid, StoreError
+from marketdata.errors import RequestInvalid
 from marketdata.exchanges.archives import archive_source
 from marketdata.model.quote import PriceSide
 from marketdata.model.span import Span
@@ -19,7 +16,7 @@ from marketdata.net.rest import PacedBudget, Rest
 from marketdata.serve.request_times import boundary
 
 from cli.backfill import GAPS_REMAIN
-from cli.house_store import house_environment
+from cli.owner_connection import DatabaseUrl, owner_connection
 from cli.progress import Ticker
 from local.imports.archive_import import ArchiveImport, Imported
 from local.imports.fetch import Fetcher
@@ -27,9 +24,7 @@ from local.imports.library import Library
 from local.imports.plan import Content, Plan, plan_import
 from local.imports.run import ImportRun
 
-app = typer.Typer(
-    help="Years of history at once, straight into the database.", no_args_is_help=True
-)
+app = typer.Typer(help="Years of history at once, straight into the database.", no_args_is_help=True)
 
 FOLDER = Path("data/imports")
 NEWEST_AGE = timedelta(hours=2)
@@ -39,10 +34,6 @@ INDEXES = (
     " are attached whole; dropping and rebuilding the indexes of all history would take about 16 times as long, and"
     " leave readers without them meanwhile."
 )
-
-DatabaseUrl = Annotated[
-    str | None, typer.Option("--database-url", help="postgresql://...; DATABASE_URL if not given.", show_default=False)
-]
 
 
 @app.command()
@@ -55,9 +46,7 @@ def dukascopy(
     price: Annotated[
         list[PriceSide] | None, typer.Option(help="Of what candles are: bid, ask or mid; repeat for more.")
     ] = None,
-    source: Annotated[
-        str, typer.Option(help="classic (.bi5 files), or json (newer, undocumented).")
-    ] = "classic",
+    source: Annotated[str, typer.Option(help="classic (.bi5 files), or json (newer, undocumented).")] = "classic",
     folder: Annotated[Path, typer.Option(help="Where fetched files and their manifest are kept.")] = FOLDER,
     url: Annotated[str | None, typer.Option(help="Another address of the archive.")] = None,
     database_url: DatabaseUrl = None,
@@ -84,7 +73,7 @@ def dukascopy(
     budget = PacedBudget(known.requests_per_second, known.requests_burst, time.monotonic)
     rest = Rest("dukascopy", url or known.url, budget, clock, sleep=time.sleep)
     fetcher = Fetcher(rest.get, archive, library, clock, closed=plan.closed, sleep=time.sleep)
-    with database(database_url) as connection, Ticker("importing") as ticker:
+    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = ArchiveImport(connection, archive, library, plan, clock)
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
@@ -134,22 +123,6 @@ def report(done: Imported) -> None:
     if done.missing:
         typer.echo(f"{len(done.missing)} stretches are missing and on the gap ledger; run the import again", err=True)
         raise typer.Exit(GAPS_REMAIN)
-
-
-@contextmanager
-def database(url: str | None) -> Iterator[psycopg.Connection]:
-    """A connection as the owner of the schema. Raises: SettingsInvalid without an address; StoreError."""
-    url = url or house_environment().get("DATABASE_URL")
-    if not url:
-        raise SettingsInvalid({"DATABASE_URL": "is required: imports speak to Postgres itself"})
-    try:
-        # Poolers in transaction mode know no prepared statements.
-        with psycopg.connect(url, autocommit=True, connect_timeout=10, prepare_threshold=None) as connection:
-            connection.execute("set timezone = 'UTC'")
-            connection.execute("set statement_timeout = 0")
-            yield connection
-    except psycopg.Error as error:
-        raise StoreError("import", f"{type(error).__name__}: {error}") from error
 
 
 def _hour(time: datetime) -> datetime:

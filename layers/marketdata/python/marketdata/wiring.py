@@ -142,6 +142,14 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
 
 
+def history_days(environment: Mapping[str, str]) -> int:
+    """How far back history is wanted, for whoever needs no other setting. Raises: SettingsInvalid."""
+    text = environment.get("GAP_HISTORY_DAYS", "").strip() or str(Settings.model_fields["gap_history_days"].default)
+    if not text.isdigit():
+        raise SettingsInvalid({"GAP_HISTORY_DAYS": "is wrong: a number of days"})
+    return int(text)
+
+
 def settings() -> Settings:
     """The settings in this process's environment. Raises: SettingsInvalid."""
     return settings_from(os.environ)

@@ -1,4 +1,7 @@
-"""Drain the queue of changed minutes into coarser candles, and keep room for the days to come. Runs every minute."""
+"""Drain the queue of changed minutes into coarser candles, keep room for the days to come, forget what is too old.
+
+Runs every minute.
+"""
 
 from datetime import datetime, timedelta
 
@@ -26,10 +29,14 @@ def roll_up(store: Store, clock: Clock, deadline: datetime) -> dict[str, object]
         taken = store.roll_up(limit=ENTRIES_A_ROUND)
         entries += taken or 0
         rounds += 1
+    # Only coarser candles that are up to date may outlive the minutes that they were made of.
+    drained = taken is not None and taken < ENTRIES_A_ROUND
+    pruned = store.prune_history(now=clock.now()) if drained else 0
     return {
         "entries": entries,
         "rounds": rounds,
-        "drained": taken is not None and taken < ENTRIES_A_ROUND,
+        "drained": drained,
+        "pruned": pruned,
         "busy": taken is None,
         "room_until": rfc3339(room.end),
     }

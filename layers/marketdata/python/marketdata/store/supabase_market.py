@@ -177,6 +177,10 @@ class SupabaseMarket:
         """See Store."""
         self._ensure_partitions("ensure_partitions", span)
 
+    def prune_history(self, *, now: datetime) -> int:
+        """See Store."""
+        return self._client.call("prune_history", "prune_history_v1", {"p_now": time_text(now)}, int)
+
     def _write(
         self,
         operation: str,
