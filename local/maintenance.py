@@ -89,11 +89,11 @@ def partitions(connection: psycopg.Connection) -> list[Partition]:
 
 def make_room(connection: psycopg.Connection, now: datetime, ahead: timedelta) -> int:
     """Make partitions for so long ahead; how many were new."""
-    made = total = -1
-    while made:
-        made = _number(connection, "select public.ensure_partitions_v1(%s, %s)", now, now + ahead)
+    total = 0
+    # A call makes at most 100 days of ticks.
+    while made := _number(connection, "select public.ensure_partitions_v1(%s, %s)", now, now + ahead):
         total += made
-    return total + 1
+    return total
 
 
 def keep(connection: psycopg.Connection, rules: Mapping[str, timedelta]) -> None:

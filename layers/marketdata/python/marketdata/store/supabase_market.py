@@ -26,7 +26,7 @@ from marketdata.store.page_rows import PageColumns
 from marketdata.store.patient_client import PatientClient, Refused
 from marketdata.store.store import CandlePage, Coverage, DayCounts
 from marketdata.store.trade_rows import TradeColumns, trade_row
-from marketdata.store.wire import Row
+from marketdata.store.wire import Row, time_text
 
 # SQLSTATE check_violation: what Postgres says of a row that no partition takes.
 _NO_PARTITION = "23514"
