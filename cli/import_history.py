@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.archives import archive_source
+from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
 from marketdata.model.span import Span
 from marketdata.model.times import rfc3339
@@ -19,6 +21,8 @@ from cli.backfill import GAPS_REMAIN
 from cli.owner_connection import DatabaseUrl, owner_connection
 from cli.progress import Ticker
 from local.imports.archive_import import ArchiveImport, Imported
+from local.imports.csv_columns import Kind, column_map, read_candles, read_trades
+from local.imports.csv_import import CsvImport
 from local.imports.fetch import Fetcher
 from local.imports.library import Library
 from local.imports.plan import Content, Plan, plan_import
@@ -78,6 +82,36 @@ def dukascopy(
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
     report(done)
+
+
+@app.command("csv")
+def csv_file(
+    file: Annotated[Path, typer.Argument(help="A CSV file, sorted by time.")],
+    exchange: Annotated[str, typer.Option(help="Whose data it is.")],
+    symbol: Annotated[str, typer.Option(help="As the exchange spells it; it must be known already.")],
+    kind: Annotated[Kind, typer.Option(help="What the rows are: 1m candles, or trades.")] = Kind.CANDLES,
+    columns: Annotated[
+        str | None, typer.Option(help="Where what stands: time=Open time,open=Open,... or positions: time=1,open=2,...")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    manage_indexes: Annotated[
+        bool, typer.Option("--manage-indexes", help="Accepted for those who know it elsewhere; not needed here.")
+    ] = False,
+) -> None:
+    """Import candles or trades from a CSV file, month by month; repeated, it changes nothing."""
+    if manage_indexes:
+        typer.echo(INDEXES, err=True)
+    places, instrument = column_map(kind, columns), Instrument(exchange, symbol, "", "")
+    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
+        load = CsvImport(connection, instrument, ticker.show)
+        if kind is Kind.CANDLES:
+            observed_at = SystemClock().now()
+            done = load.load_candles(read_candles(file, places, instrument, observed_at))
+        else:
+            contiguous = wiring.ids_contiguous(exchange)
+            done = load.load_trades(read_trades(file, places, instrument), ids_contiguous=contiguous)
+        load.finish()
+    typer.echo(f"{done.rows:,} rows, {done.candles:,} candles in {done.months} months", err=True)
 
 
 def asked_span(start: str, end: str, now: datetime) -> Span:

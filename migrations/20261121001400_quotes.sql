@@ -108,7 +108,8 @@ $$;
 alter table public.quotes enable row level security;
 
 revoke all on public.quotes from public, anon, authenticated, service_role;
-grant select, insert, update, delete on public.quotes to service_role;
+-- Imports write as the owner.
+grant select on public.quotes to service_role;
 
 revoke all on function
   internal.queue_loaded(regclass),

@@ -35,7 +35,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 READABLE_BY_ALL = {"timeframes", "instruments", "candles", "candles_v", "coverage", "candle_gaps", "gaps_v"}
 VIEWS = {"candles_v", "gaps_v"}
-WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "quotes", "retention", "feeds"}
+WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "retention", "feeds"}
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1},
