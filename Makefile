@@ -6,7 +6,7 @@ CYCLES ?= 200
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: help install up test check format lint types contracts unit bench kill9 openapi clean
+.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi clean
 
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
@@ -14,6 +14,7 @@ help:
 	@echo "make check                                 the quick loop: ruff, mypy, import contracts, unit tests"
 	@echo "make bench                                 the figures behind docs/performance.md"
 	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
+	@echo "make sim [SEED=n | SEEDS=10] [HOURS=24]    simulate days of faults, and say whether anything was lost"
 	@echo "make format | install | clean"
 
 install: .venv/.installed node_modules/.installed
@@ -58,6 +59,9 @@ bench: .venv-bench/.installed node_modules/.installed
 
 kill9: .venv/.installed node_modules/.installed
 	@$(BIN)/python -m local.kill_rig --cycles $(CYCLES) $(if $(SEED),--seed $(SEED))
+
+sim: .venv/.installed-dev
+	@$(BIN)/python -m tests.simulation --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10)) $(if $(CONFIGURATION),--configuration $(CONFIGURATION))
 
 # What this machine needs, told in one line where it is missing.
 .venv/bin/uv:

@@ -1,7 +1,7 @@
 """`marketdata backfill`: fetch history now, with a person watching."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -11,8 +11,10 @@ from marketdata.clock import Clock, SystemClock
 from marketdata.errors import NotFound, RemoteThrottled, RemoteUnavailable, RequestInvalid
 from marketdata.jobs.backfill import run_backfill
 from marketdata.jobs.fill_gaps import FillResult
+from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.instrument import Instrument
+from marketdata.model.job_run import Scope
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
@@ -50,8 +52,14 @@ def backfill(
         for instrument in chosen:
             store.record_gaps(instrument, M1, [span], cause="operator", found_at=clock.now())
     work = _Work(store, clock, settings, chosen, span)
-    with Ticker("backfill") as ticker:
-        work.until_nothing_is_due(ticker)
+    scope = Scope(exchange, symbol[0] if symbol and len(symbol) == 1 else None, M1, span)
+    lease = ROUND + timedelta(seconds=WAIT_SECONDS_MAX)
+    with (
+        RecordedRun(store, clock, "backfill", lease=lease, trigger="operator", scope=scope) as run,
+        Ticker("backfill") as ticker,
+    ):
+        work.until_nothing_is_due(ticker, run.renew)
+        run.succeed(work.total.document())
     left = work.left()
     typer.echo(f"{summary(work.total)}; {len(left)} gaps left", err=True)
     for gap in left[:10]:
@@ -108,8 +116,10 @@ class _Work:
         self._chosen = chosen
         self._span = span
 
-    def until_nothing_is_due(self, ticker: Ticker) -> None:
-        """Raises: RemoteUnavailable when an exchange is away; RemoteThrottled when it wants to be left alone long."""
+    def until_nothing_is_due(self, ticker: Ticker, alive: Callable[[], None]) -> None:
+        """Go on while there is something to do; `alive` is called before each round.
+
+        Raises: RemoteUnavailable when an exchange is away; RemoteThrottled when it wants to be left alone long."""
         while due_at := min((due(gap) for gap in self._unresolved()), default=None):
             wait = (due_at - self._clock.now()).total_seconds()
             if wait > WAIT_SECONDS_MAX:
@@ -117,6 +127,7 @@ class _Work:
             if wait > 0:
                 ticker.show(f"{summary(self.total)}; waiting {wait:.0f} s")
                 time.sleep(wait)
+            alive()
             self._round(ticker)
 
     def left(self) -> list[Gap]:
@@ -132,7 +143,7 @@ class _Work:
             self._store,
             self._clock,
             self._clock.now() + ROUND,
-            open_past=wiring.pasts(self._settings),
+            open_past=wiring.pasts(self._settings, self._store),
             settings=wiring.fill_settings(self._settings),
             on_gap=lambda running: ticker.show(f"{before}; now {summary(running)}"),
         )

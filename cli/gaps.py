@@ -9,6 +9,7 @@ import typer
 from marketdata.clock import SystemClock
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_gaps import find_gap_page, query_gaps
+from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.jobs.scan_gaps import UNRESOLVED_COUNTED, ScanResult, scan_gaps
 from marketdata.model.gap import UNRESOLVED, Gap
 from marketdata.model.times import rfc3339
@@ -63,13 +64,15 @@ def scan(json: Json = False) -> None:
     """Find what is missing and put it on the ledger. Exit code 3: gaps are open afterwards."""
     settings = settings_from(house_environment())
     store, clock = store_from(settings), SystemClock()
-    result = scan_gaps(
-        store,
-        clock,
-        clock.now() + SCAN_TIME_MAX,
-        history=timedelta(days=settings.gap_history_days),
-        grace=timedelta(seconds=settings.gap_grace_seconds),
-    )
+    with RecordedRun(store, clock, "gap_scan", lease=SCAN_TIME_MAX, trigger="operator") as run:
+        result = scan_gaps(
+            store,
+            clock,
+            clock.now() + SCAN_TIME_MAX,
+            history=timedelta(days=settings.gap_history_days),
+            grace=timedelta(seconds=settings.gap_grace_seconds),
+        )
+        run.succeed(result.document())
     if json:
         typer.echo(msgspec.json.encode(result.document()).decode())
     else:

@@ -24,13 +24,16 @@ from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
-from marketdata.net.rest import PacedBudget, Rest
+from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
-from marketdata.wiring import Settings, live_connect, live_feed, settings, store_from
+from marketdata.wiring import Settings, live_connect, live_feed, settings, shared_budget, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
 from feed.metrics import write_metrics
+
+MEND_TURN_SECONDS_MAX = 30.0
+"""A request to mend with waits so long for its turn; then mending looks again."""
 
 STATES_BY_NEED = ("live", "stale", "connecting", "down", "stopped")
 """The feed is as well as the best of its exchanges: restarting it for one that is down would hurt the others."""
@@ -78,7 +81,7 @@ async def run(known: Settings) -> int:
 
 def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     """The job, wired to the real store and the exchanges of the settings; `clients` is closed when it is done."""
-    clock = SystemClock()
+    clock, store = SystemClock(), store_from(known)
 
     def open_stream(exchange: str) -> Stream:
         feed = live_feed(known, exchange)
@@ -88,8 +91,14 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         adapter = adapter_for(followed.name)
         if adapter.trade_history is None or not adapter.ids_contiguous:
             return None
-        budget = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        rest = Rest(followed.name, known.exchange(followed.name).rest_url, budget, clock, sleep=time.sleep)
+        rest = Rest(
+            followed.name,
+            known.exchange(followed.name).rest_url,
+            shared_budget(store, followed.name, MEND_TURN_SECONDS_MAX),
+            clock,
+            sleep=time.sleep,
+            wait_seconds_max=MEND_TURN_SECONDS_MAX,
+        )
         clients.callback(rest.close)
 
         async def fetch(request: Request) -> bytes:
@@ -98,7 +107,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         return Mender(followed, adapter.trade_history(followed.name), fetch)
 
     return FollowLive(
-        store=store_from(known),
+        store=store,
         open_stream=open_stream,
         open_mender=open_mender,
         publish=hub.publish,

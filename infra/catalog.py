@@ -44,7 +44,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A job that runs by the clock: at every whole multiple of `every_minutes`, which divides a day.
+    """A job that runs by the clock: `after_minutes` after every whole multiple of `every_minutes`, which divides a day.
 
     Its function gets `{"job": job, "time": <the scheduled time, RFC 3339>}`.
     """
@@ -52,6 +52,7 @@ class Schedule:
     job: str
     function: str
     every_minutes: int
+    after_minutes: int = 0
 
 
 # CPU comes with memory, and a cold start is mostly imports: below 512 MB they take seconds.
@@ -81,6 +82,13 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=512,  # it folds trades
         concurrency_reserved=1,
     ),
+    Function(
+        "reconcile",
+        "Holds our candles against the exchanges' own.",
+        timeout_seconds=300,  # two requests and more for each instrument, at the exchange's pace
+        memory_megabytes=256,  # it waits for the exchange
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -105,6 +113,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("gap_scan", "gap_scan", every_minutes=5),
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
+    # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
+    Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
 )
 
 

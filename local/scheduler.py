@@ -101,4 +101,4 @@ def _next_minute(now: datetime) -> datetime:
 
 
 def _is_due(schedule: Schedule, minute: datetime) -> bool:
-    return (minute - EPOCH) // _MINUTE % schedule.every_minutes == 0
+    return (minute - EPOCH) // _MINUTE % schedule.every_minutes == schedule.after_minutes

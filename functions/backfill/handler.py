@@ -25,7 +25,7 @@ MARGIN = timedelta(seconds=25)
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The scheduled job over `store`."""
-    jobs = wiring.jobs(settings, watching=True)
+    jobs = wiring.jobs(settings, store, watching=True)
 
     def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
         deadline = clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN

@@ -33,7 +33,7 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
-    jobs = wiring.jobs(settings)
+    jobs = wiring.jobs(settings, store)
 
     @app.route("/v1/cron/<job>", method=["GET", "POST"])
     def cron(job: str) -> Response[str]:

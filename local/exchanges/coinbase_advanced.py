@@ -11,7 +11,7 @@ from marketdata.model.trade import Trade
 from local.exchanges.coinbase_wire import Refusal, encode, market_trade, parse_request, requested_products, trimmed
 from local.exchanges.faults import Faults
 from local.exchanges.session import Every, TradeLine
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 SNAPSHOT_TRADES = 100
 
@@ -22,7 +22,7 @@ _BATCH = timedelta(milliseconds=250)
 class AdvancedSession:
     """One client's subscriptions and what it has yet to be told."""
 
-    def __init__(self, tape: Tape, faults: Faults, connection: int, now: datetime) -> None:
+    def __init__(self, tape: Market, faults: Faults, connection: int, now: datetime) -> None:
         self.subscribed = False
         self._tape = tape
         self._faults = faults
@@ -103,7 +103,7 @@ class AdvancedSession:
         return encode({**document, "unheard_of": {"since": 2031}} if self._faults.unknowns else document)
 
 
-def _symbols(request: dict[str, object], tape: Tape) -> list[str] | None:
+def _symbols(request: dict[str, object], tape: Market) -> list[str] | None:
     """The products asked for; None for `heartbeats`, which has none. Raises: Refusal."""
     channel = request.get("channel")
     if channel == _HEARTBEATS:

@@ -16,7 +16,7 @@ from local.exchanges.coinbase_wire import (
 )
 from local.exchanges.faults import Faults
 from local.exchanges.session import Every, TradeLine
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 _MATCHES, _HEARTBEAT = "matches", "heartbeat"
 _AUTHENTICATED = frozenset({"level2", "level3", "full"})
@@ -25,14 +25,16 @@ _AUTHENTICATED = frozenset({"level2", "level3", "full"})
 class FeedSession:
     """One client's subscriptions and what it has yet to be told."""
 
-    def __init__(self, tape: Tape, faults: Faults, connection: int, now: datetime) -> None:
+    def __init__(
+        self, tape: Market, faults: Faults, connection: int, now: datetime, *, beat: timedelta = timedelta(seconds=1)
+    ) -> None:
         self.subscribed = False
         self._tape = tape
         self._faults = faults
         self._connection = connection
         self._matches: dict[str, TradeLine] = {}
         self._heartbeats: dict[str, None] = {}
-        self._second = Every(timedelta(seconds=1), now)
+        self._beat = Every(beat, now)
 
     def receive(self, text: str, now: datetime) -> list[str]:
         """The answer to a request: `last_match` for each product newly followed, then `subscriptions`; or `error`."""
@@ -46,10 +48,10 @@ class FeedSession:
         return self._unsubscribe(channels)
 
     def tick(self, now: datetime) -> list[str]:
-        """Matches since the last tick, and once a second a heartbeat for each product. Raises: FellBehind."""
+        """Matches since the last tick, and with every beat a heartbeat for each product. Raises: FellBehind."""
         trades = [trade for line in self._matches.values() for trade in line.due(now)]
         frames = [self._frame(match("match", trade)) for trade in trades]
-        if self._second.is_due(now):
+        if self._beat.is_due(now):
             frames.extend(self._heartbeat_frames(now))
         return frames
 
@@ -99,7 +101,7 @@ class FeedSession:
         return encode({**document, "unheard_of": {"since": 2031}} if self._faults.unknowns else document)
 
 
-def _channels(request: dict[str, object], tape: Tape) -> dict[str, list[str]]:
+def _channels(request: dict[str, object], tape: Market) -> dict[str, list[str]]:
     """The products asked for by channel. Raises: Refusal."""
     channels = request.get("channels")
     if not isinstance(channels, list) or not channels:

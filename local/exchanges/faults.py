@@ -51,9 +51,17 @@ class Faults:
         """Say nothing more of the trades of one product; its trades meanwhile are not sent later."""
         self._muted[symbol] = heartbeats_too
 
+    def unmute(self, symbol: str) -> None:
+        """Speak of that product again."""
+        self._muted.pop(symbol, None)
+
     def fall_silent(self) -> None:
         """Keep sockets open and say nothing, not even pongs; what would have been said is lost."""
         self.silent = True
+
+    def speak_again(self) -> None:
+        """End the silence."""
+        self.silent = False
 
     def cut_connections(self) -> None:
         """Break every open connection once, without a closing handshake."""
@@ -63,6 +71,11 @@ class Faults:
         """Answer 503 to every new stream, and to every REST request if so asked."""
         self.refusing = True
         self.refusing_rest = rest_too
+
+    def accept_connections(self) -> None:
+        """Let streams and REST be asked again."""
+        self.refusing = False
+        self.refusing_rest = False
 
     def inject(self, frame: str) -> None:
         """Send one raw frame to every open connection."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from marketdata.model.trade import Trade
 
 from local.exchanges.faults import Fault, Faults
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 BACKLOG_TRADES_MAX = 20_000
 """How far one connection may fall behind the tape; about a quarter of an hour of the whole market."""
@@ -51,7 +51,7 @@ class Every:
 class TradeLine:
     """The trades of one product that one connection still has to be told of, after what faults do to them."""
 
-    def __init__(self, tape: Tape, symbol: str, faults: Faults, connection: int, now: datetime) -> None:
+    def __init__(self, tape: Market, symbol: str, faults: Faults, connection: int, now: datetime) -> None:
         self.symbol = symbol
         self._tape = tape
         self._faults = faults

@@ -10,20 +10,20 @@ from marketdata.clock import Clock
 
 from local.exchanges.faults import Faults
 from local.exchanges.session import FellBehind, Session
-from local.exchanges.tape import Tape
+from local.exchanges.tape import Market
 
 REQUEST_BYTES_MAX = 65_536
 CONNECTIONS_MAX = 100
 GOODBYE_SECONDS_MAX = 1.0
 SUBSCRIBE_WITHIN = timedelta(seconds=5)
 
-NewSession = Callable[[Tape, Faults, int, datetime], Session]
+NewSession = Callable[[Market, Faults, int, datetime], Session]
 
 
 class Streams:
     """Every open connection, told by one pump what the tape says as the clock goes on."""
 
-    def __init__(self, tape: Tape, clock: Clock, faults: Faults, *, poll_seconds: float, frames_max: int) -> None:
+    def __init__(self, tape: Market, clock: Clock, faults: Faults, *, poll_seconds: float, frames_max: int) -> None:
         self._tape = tape
         self._clock = clock
         self._faults = faults

@@ -6,7 +6,7 @@ prices, sizes and times differ. That makes id <-> minute a division and a look-u
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +14,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from random import Random
+from typing import Protocol
 
 from marketdata.model.span import Span
 from marketdata.model.times import nanoseconds
@@ -40,6 +41,31 @@ class Bar:
     low: Decimal
     close: Decimal
     volume: Decimal
+
+
+class Market(Protocol):
+    """What an exchange's streams and REST tell of: listed products and their trades, by id and by time."""
+
+    @property
+    def products(self) -> Mapping[str, Product]:
+        """Everything listed, by symbol."""
+        ...
+
+    def trades_by_id(self, symbol: str, first: int, end: int) -> list[Trade]:
+        """The trades with `first` <= id < `end`, ordered by id."""
+        ...
+
+    def newest_id(self, symbol: str, time: datetime) -> int:
+        """The id of the last trade before `time`; 0 if there is none yet."""
+        ...
+
+    def next_id(self, symbol: str, time: datetime) -> int:
+        """The id that ends the trades before `time`."""
+        ...
+
+    def bar(self, symbol: str, span: Span) -> Bar | None:
+        """The trades of `span`, folded; None if there are none."""
+        ...
 
 
 class Tape:

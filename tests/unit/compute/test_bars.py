@@ -222,6 +222,25 @@ def test_heartbeats_show_that_a_quiet_market_stays_empty() -> None:
     assert made.take_empty() == [Span(NOON + timedelta(minutes=3), NOON + timedelta(minutes=4))]
 
 
+def test_after_a_restart_into_a_quiet_market_the_minutes_since_the_last_proven_one_are_empty() -> None:
+    made = bars()
+    made.resume(1, 9, NOON_NS + 60 * SECOND)
+    made.heartbeat(beat(200, 9))
+    assert made.take() == []
+    assert made.take_empty() == [Span(NOON + timedelta(minutes=1), NOON + timedelta(minutes=3))]
+    made.heartbeat(beat(250, 9))
+    made.take()
+    assert made.take_empty() == [Span(NOON + timedelta(minutes=3), NOON + timedelta(minutes=4))]
+
+
+def test_after_a_restart_nothing_is_empty_while_the_exchange_names_a_newer_trade() -> None:
+    made = bars()
+    made.resume(1, 9, NOON_NS + 60 * SECOND)
+    made.heartbeat(beat(200, 10))
+    made.take()
+    assert made.take_empty() == []
+
+
 def test_what_lies_between_proven_minutes_of_before_is_a_hole_and_becomes_proven() -> None:
     made = bars()
     made.resume(1, 9, NOON_NS + 60 * SECOND)

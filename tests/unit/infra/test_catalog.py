@@ -67,6 +67,7 @@ def test_whatever_is_named_exists_once() -> None:
 def test_a_schedule_runs_a_job_that_there_is_and_divides_the_day() -> None:
     assert {schedule.job for schedule in SCHEDULES} <= set(JOBS)
     assert all(24 * 60 % schedule.every_minutes == 0 for schedule in SCHEDULES)
+    assert all(0 <= schedule.after_minutes < schedule.every_minutes for schedule in SCHEDULES)
 
 
 def test_a_scheduled_function_ends_before_its_next_run_and_never_overlaps_itself() -> None:

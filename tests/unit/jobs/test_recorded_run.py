@@ -71,6 +71,13 @@ def test_why_a_run_failed_is_said_without_secrets(error: Exception, said: str) -
     assert (the_run(store).state, the_run(store).error) == (RunState.FAILED, said)
 
 
+def test_an_operator_who_interrupts_a_run_ends_it() -> None:
+    store = a_store()
+    with pytest.raises(KeyboardInterrupt), begun(store, FakeClock(NOON)):
+        raise KeyboardInterrupt
+    assert (the_run(store).state, the_run(store).error) == (RunState.FAILED, "KeyboardInterrupt")
+
+
 def test_a_store_that_is_away_costs_a_line_of_the_list_and_no_work(caplog: pytest.LogCaptureFixture) -> None:
     store = AwayStore()
     run = begun(store, FakeClock(NOON))

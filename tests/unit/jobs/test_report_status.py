@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from marketdata.clock import FakeClock
 from marketdata.compute.continuity import Contiguity
 from marketdata.jobs.report_status import NEWEST_MAX, list_instruments, report_status
 from marketdata.model.instrument import Instrument
@@ -55,6 +56,14 @@ def test_what_the_trade_ids_showed_is_told_in_sum_and_of_the_worst() -> None:
     assert report["contiguity"]["violations"] == 15
     assert (report["contiguity"]["missing"], report["contiguity"]["mended"]) == (7, 3)
     assert report["troubled"] == [{"symbol": "BTC-USD", "contiguity": report["contiguity"]}]
+
+
+def test_an_exchange_that_asked_for_silence_is_named_until_it_is_over() -> None:
+    store = MemoryStore(FakeClock(NOW))
+    store.block_exchange("coinbase", seconds=60, reason="HTTP 429")
+    store.block_exchange("kraken", seconds=0, reason="HTTP 429")
+    limit = {"exchange": "coinbase", "limited_until": "2026-08-09T12:01:00Z", "reason": "HTTP 429"}
+    assert status_of(store)["limits"] == [limit]
 
 
 def test_the_simulator_is_never_taken_for_an_exchange() -> None:

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from marketdata.clock import FakeClock
-from marketdata.jobs.roll_up import ENTRIES_A_ROUND, roll_up
+from marketdata.jobs.drain_queue import ENTRIES_A_ROUND
+from marketdata.jobs.roll_up import roll_up
 from marketdata.model.span import Span
 from marketdata.model.timeframe import timeframe_named
 from marketdata.store.memory import MemoryStore
@@ -47,9 +48,16 @@ def test_coarser_candles_come_of_it() -> None:
 
 
 def test_it_goes_on_until_the_queue_is_empty() -> None:
-    result, store = run([ENTRIES_A_ROUND, ENTRIES_A_ROUND, 7])
-    assert (result["entries"], result["rounds"], result["drained"]) == (4007, 3, True)
+    result, store = run([ENTRIES_A_ROUND, ENTRIES_A_ROUND, 7, 0])
+    assert (result["entries"], result["rounds"], result["drained"]) == (4007, 4, True)
     assert store.rounds == []
+
+
+def test_a_round_that_took_less_than_it_might_proves_nothing_of_the_queue() -> None:
+    result, store = run([1, 1, 0])
+    assert (result["entries"], result["drained"], store.rounds) == (2, True, [])
+    assert run([1], deadline=NOW)[0]["drained"] is False
+    assert run([1, None])[0]["drained"] is False
 
 
 def test_an_empty_queue_takes_one_look() -> None:

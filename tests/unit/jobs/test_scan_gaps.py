@@ -318,4 +318,5 @@ def test_as_a_job_it_says_what_it_did() -> None:
         "instruments": [
             {"exchange": "coinbase", "symbol": "BTC-USD", "spans": 1, "minutes": 8, "recorded": 1},
         ],
+        "forgotten": {"gaps": 0, "runs": 0, "alerts": 0},
     }

@@ -136,3 +136,10 @@ async def test_stopping_waits_for_the_job_that_runs_and_starts_no_more() -> None
 
 async def test_what_never_started_can_be_stopped() -> None:
     await Scheduler(FakeClock(at("10:00")), schedules=[], handlers={}).stop()
+
+
+async def test_a_daily_job_runs_at_its_minute_of_the_day() -> None:
+    dial, handler = Dial("03:15:30", minutes=4), Recorder()
+    async with running(dial, handler, Schedule("reconcile", "roll_up", every_minutes=1440, after_minutes=197)):
+        pass
+    assert [event["time"] for event in handler.events] == ["2026-08-09T03:17:00Z"]

@@ -16,7 +16,7 @@ from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 from marketdata.store.supabase import SupabaseStore
 
-from tests.unit.store.scripted_server import ScriptedServer, Step, answer
+from tests.unit.store.scripted_server import ScriptedServer, Step, answer, hang
 
 KEY = "sb_secret_that-nobody-may-see"
 NOON = datetime(2026, 8, 9, 12, tzinfo=UTC)
@@ -231,3 +231,13 @@ def test_a_client_of_the_callers_carries_the_requests() -> None:
 
     with httpx.Client(transport=httpx.MockTransport(portal)) as client:
         SupabaseStore("https://project.example", KEY, http=client).ping()
+
+
+def test_a_turn_is_asked_for_once_and_not_waited_for() -> None:
+    def take(store: SupabaseStore) -> object:
+        return store.take_requests("coinbase", per_second=1, burst=1)
+
+    server, outcome = ask(take, answer(503), answer(503))
+    assert (isinstance(outcome, StoreError), len(server.asked)) == (True, 1)
+    server, outcome = ask(take, hang, hang, timeout_seconds=0.2)
+    assert (isinstance(outcome, StoreError), len(server.asked)) == (True, 1)

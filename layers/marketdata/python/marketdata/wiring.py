@@ -35,9 +35,12 @@ from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_fo
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
+from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
+from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
+from marketdata.store.store import Store
 
 if TYPE_CHECKING:
     from marketdata.net.connection import Connect
@@ -120,6 +123,10 @@ class Settings(BaseModel):
     """So many answers in a row that brought nothing, and a gap is unrecoverable."""
     backfill_poll_seconds: float = Field(default=2.0, ge=0, le=60, validation_alias="BACKFILL_POLL_SECONDS")
     """How often the scheduled backfill looks for new gaps until its time is over; 0: it ends when nothing is due."""
+    keep_gaps_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_GAPS_DAYS")
+    """How long resolved gaps stay on the ledger; those of wanted history always do."""
+    keep_jobs_days: int = Field(default=30, ge=1, le=7_300, validation_alias="KEEP_JOBS_DAYS")
+    keep_alerts_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_ALERTS_DAYS")
     feed_host: str = Field(default="127.0.0.1", validation_alias="FEED_HOST")
     feed_port: int = Field(default=8080, ge=0, le=65_535, validation_alias="FEED_PORT")
 
@@ -193,8 +200,6 @@ _shared = _Shared()
 
 _TURN_SECONDS_MAX = 5.0
 """A gap whose turn is further off goes back on the ledger, so that a run ends in time."""
-_budgets: dict[tuple[str, str], "Budget"] = {}
-_budgets_lock = Lock()
 
 
 def shared_store(settings: Settings) -> "SupabaseStore":
@@ -210,20 +215,30 @@ def close_shared_store() -> None:
     _shared.close()
 
 
-def jobs(settings: Settings, *, watching: bool = False) -> dict[str, Job]:
-    """The jobs that a schedule or an operator runs by name, as `settings` say.
+def jobs(settings: Settings, store: Store | None = None, *, watching: bool = False) -> dict[str, Job]:
+    """The jobs that a schedule or an operator runs by name, as `settings` say, with budgets as `pasts` has them.
 
     `watching`: a backfill goes on looking for new gaps until its deadline, which nobody waits for.
     """
     history, grace = timedelta(days=settings.gap_history_days), timedelta(seconds=settings.gap_grace_seconds)
     return {
         **JOBS,
-        "gap_scan": partial(gap_scan, history=history, grace=grace),
+        "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
+        "reconcile": partial(reconcile, open_past=pasts(settings)),
         "backfill": partial(
-            backfill, open_past=pasts(settings), settings=fill_settings(settings, watching=watching), history=history
+            backfill,
+            open_past=pasts(settings, store),
+            settings=fill_settings(settings, watching=watching),
+            history=history,
         ),
     }
+
+
+def retention(settings: Settings) -> Retention:
+    """How long what has ended is kept."""
+    days = (settings.keep_gaps_days, settings.keep_jobs_days, settings.keep_alerts_days)
+    return Retention(*(timedelta(days=one) for one in days))
 
 
 def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings:
@@ -235,8 +250,12 @@ def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings
     )
 
 
-def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[ExchangePast] | None]:
+def pasts(
+    settings: Settings, store: Store | None = None
+) -> Callable[[str], AbstractContextManager[ExchangePast] | None]:
     """How to ask an exchange for its past, by its name; None for one that is not followed or cannot be asked.
+
+    Turns are taken from the budgets of `store`, which is the one of `settings` if none is given.
 
     A simulated exchange is never looked for at the real one's address: its name must not be given to real data.
     """
@@ -249,24 +268,27 @@ def pasts(settings: Settings) -> Callable[[str], AbstractContextManager[Exchange
         url, adapter = settings.exchange(exchange).rest_url, adapter_for(exchange)
         if exchange.endswith(SIMULATED_SUFFIX) and url == adapter.rest_url:
             return None
+        if not (adapter.candle_history or adapter.trade_history):
+            return None
         if adapter.needs_token and not _secrets(settings, exchange):
             return None
-        return (
-            _past(exchange, url, _secrets(settings, exchange))
-            if adapter.candle_history or adapter.trade_history
-            else None
-        )
+        return _past(settings, store or shared_store(settings), exchange)
 
     return open_past
 
 
 @contextmanager
-def _past(exchange: str, url: str, secrets: Mapping[str, str]) -> "Iterator[ExchangePast]":
+def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[ExchangePast]":
     from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
 
-    adapter = adapter_for(exchange)
+    adapter, secrets = adapter_for(exchange), _secrets(settings, exchange)
     rest = Rest(
-        exchange, url, _budget(exchange, url), SystemClock(), sleep=time.sleep, wait_seconds_max=_TURN_SECONDS_MAX
+        exchange,
+        settings.exchange(exchange).rest_url,
+        shared_budget(store, exchange),
+        SystemClock(),
+        sleep=time.sleep,
+        wait_seconds_max=_TURN_SECONDS_MAX,
     )
     try:
         yield ExchangePast(
@@ -278,15 +300,20 @@ def _past(exchange: str, url: str, secrets: Mapping[str, str]) -> "Iterator[Exch
         rest.close()
 
 
-def _budget(exchange: str, url: str) -> "Budget":
-    """One exchange's patience, shared by all that this process asks of it, from event to event."""
-    from marketdata.net.rest import PacedBudget  # noqa: PLC0415
+def shared_budget(store: Store, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX) -> "Budget":
+    """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own."""
+    from marketdata.jobs.shared_budget import SharedBudget  # noqa: PLC0415 - brings httpx along
 
     adapter = adapter_for(exchange)
-    with _budgets_lock:
-        if (exchange, url) not in _budgets:
-            _budgets[exchange, url] = PacedBudget(adapter.requests_per_second, adapter.requests_burst, time.monotonic)
-        return _budgets[exchange, url]
+    return SharedBudget(
+        exchange,
+        store,
+        per_second=adapter.requests_per_second,
+        burst=adapter.requests_burst,
+        patience_seconds=patience_seconds,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+    )
 
 
 def live_feed(settings: Settings, exchange: str) -> LiveTrades:

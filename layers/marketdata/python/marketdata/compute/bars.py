@@ -383,10 +383,12 @@ class Bars:
         return min(starts, default=self.timeframe.floor_ns(self._time_ns))
 
     def _note_trailing_emptiness(self) -> None:
-        newest = self._newest
-        if newest is None or self._complete_until_ns <= newest.end_ns or newest.last_id != self.seen.highest:
+        """From the end of the newest bucket, in memory or beside it, until the exchange said that it is the newest."""
+        ends = [(self._newest.end_ns, self._newest.last_id)] if self._newest is not None else []
+        known = [end_ns for end_ns, last_id in (*ends, *self._beside[-1:]) if last_id == self.seen.highest]
+        if not known or self._complete_until_ns <= max(known):
             return
-        start_ns = max(newest.end_ns, self._empty_until_ns)
+        start_ns = max(*known, self._empty_until_ns)
         end_ns = self.timeframe.floor_ns(self._complete_until_ns)
         if start_ns < end_ns:
             self._empty_until_ns = end_ns

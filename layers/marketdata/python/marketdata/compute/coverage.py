@@ -17,9 +17,10 @@ Spans = tuple[Span, ...]
 def union(*sets: Iterable[Span]) -> Spans:
     """Every moment that is in at least one of `sets`."""
     merged: list[Span] = []
-    for span in sorted(span for spans in sets for span in spans):
+    for span in sorted((span for spans in sets for span in spans), key=_start):
         if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+            if merged[-1].end < span.end:
+                merged[-1] = Span(merged[-1].start, span.end)
         else:
             merged.append(span)
     return tuple(merged)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from random import Random
 
 from marketdata.clock import Clock
 from marketdata.jobs.exchange_past import ExchangePast
@@ -27,6 +28,7 @@ def backfill(
     open_past: OpenPast = lambda _: None,
     settings: FillSettings | None = None,
     history: timedelta = HISTORY,
+    random_source: Random | None = None,
 ) -> dict[str, object]:
     """Order what history was never asked for, and fill what is due until `deadline`; the result counts what was done.
 
@@ -34,7 +36,7 @@ def backfill(
     """
     with _opened(store, open_past) as pasts:
         orders = order_missing(store, clock, deadline, history=history, exchanges=pasts)
-        result = _fill(store, pasts, clock, deadline, settings=settings)
+        result = _fill(store, pasts, clock, deadline, settings=settings, random_source=random_source)
     return {"ordered": [asdict(order) for order in orders], **result.document()}
 
 
@@ -59,11 +61,21 @@ def _fill(
     deadline: datetime,
     *,
     settings: FillSettings | None,
+    random_source: Random | None = None,
     on_gap: Callable[[FillResult], object] | None = None,
 ) -> FillResult:
     # No two runs are the same worker: a lease is told by it.
     worker = f"backfill-{secrets.token_hex(6)}"
-    return fill_gaps(store, pasts, clock, worker=worker, deadline=deadline, settings=settings, on_gap=on_gap)
+    return fill_gaps(
+        store,
+        pasts,
+        clock,
+        worker=worker,
+        deadline=deadline,
+        settings=settings,
+        random_source=random_source,
+        on_gap=on_gap,
+    )
 
 
 @contextmanager

@@ -51,6 +51,7 @@ class Rhythm:
     flush_seconds: float = 1.0
     instruments_seconds: float = 10.0
     status_seconds: float = 5.0
+    watch_seconds: float = 1.0
     stop_seconds_max: float = 8.0
     candles_waiting_max: int = 50_000
     trades_waiting_max: int = 100_000
@@ -121,7 +122,9 @@ class FollowLive:
         """Return on a stop; a bug in any task ends the feed loudly, so that whoever runs it starts a new one."""
         while not self._stopping.is_set():
             watched = [*tasks, *self._streams]
-            done, _ = await asyncio.wait(watched, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                watched, timeout=self._rhythm.watch_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
             for task in done:
                 task.result()
 

@@ -8,7 +8,8 @@ import logging
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 
@@ -27,7 +28,10 @@ _PART_BYTES_MAX = 1_000
 
 
 class RecordedRun:
-    """One run from its beginning; `obstacle` is the other that stands in its way, and then it must not go on."""
+    """One run from its beginning; `obstacle` is the other that stands in its way, and then it must not go on.
+
+    As a context it fails with whatever error leaves it.
+    """
 
     def __init__(
         self,
@@ -66,6 +70,15 @@ class RecordedRun:
             self._unrecorded("begin", error)
         else:
             self._run, self.obstacle = (run, None) if run.worker == worker else (None, run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.fail(error)
 
     def renew(self) -> None:
         """Hold the lease for as long again from now."""

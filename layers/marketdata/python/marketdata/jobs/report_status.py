@@ -90,10 +90,19 @@ class _Instrument(msgspec.Struct, frozen=True):
     newest: _Newest | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class _Limit(msgspec.Struct, frozen=True):
+    """An exchange that asked everybody for silence; `reason` is what it said."""
+
+    exchange: str
+    limited_until: str
+    reason: str
+
+
 class _Status(msgspec.Struct, frozen=True):
     as_of: str
     simulated: bool
     feeds: list[_Feed]
+    limits: list[_Limit]
     instruments: list[_Instrument]
     newest_of_first: int
 
@@ -110,6 +119,9 @@ def report_status(store: Store, now: datetime) -> str:
         as_of=rfc3339(now),
         simulated=bool(simulated),
         feeds=[_feed(feed, feed.exchange in simulated, now) for feed in store.feed_statuses()],
+        limits=[
+            _Limit(limit.exchange, rfc3339(limit.blocked_until), limit.reason) for limit in store.limited_exchanges()
+        ],
         instruments=_with_newest(store, instruments, now),
         newest_of_first=NEWEST_MAX,
     )

@@ -6,11 +6,11 @@ Runs every minute.
 from datetime import datetime, timedelta
 
 from marketdata.clock import Clock
+from marketdata.jobs.drain_queue import drain_queue
 from marketdata.model.span import Span
 from marketdata.model.times import rfc3339
 from marketdata.store.store import Store
 
-ENTRIES_A_ROUND = 2_000
 # A missed run must not leave writers without room: a week of runs may fail first.
 ROOM_BEHIND = timedelta(days=1)
 ROOM_AHEAD = timedelta(days=7)
@@ -23,20 +23,14 @@ def roll_up(store: Store, clock: Clock, deadline: datetime) -> dict[str, object]
     """
     room = Span(clock.now() - ROOM_BEHIND, clock.now() + ROOM_AHEAD)
     store.ensure_partitions(room)
-    rounds = entries = 0
-    taken: int | None = ENTRIES_A_ROUND
-    while taken == ENTRIES_A_ROUND and (rounds == 0 or clock.now() < deadline):
-        taken = store.roll_up(limit=ENTRIES_A_ROUND)
-        entries += taken or 0
-        rounds += 1
+    drained = drain_queue(store, clock, deadline, wait=False)
     # Only coarser candles that are up to date may outlive the minutes that they were made of.
-    drained = taken is not None and taken < ENTRIES_A_ROUND
-    pruned = store.prune_history(now=clock.now()) if drained else 0
+    pruned = store.prune_history(now=clock.now()) if drained.empty else 0
     return {
-        "entries": entries,
-        "rounds": rounds,
-        "drained": drained,
+        "entries": drained.entries,
+        "rounds": drained.rounds,
+        "drained": drained.empty,
         "pruned": pruned,
-        "busy": taken is None,
+        "busy": drained.busy,
         "room_until": rfc3339(room.end),
     }

@@ -8,6 +8,7 @@ from marketdata.clock import Clock
 from marketdata.errors import NotFound, RequestInvalid
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.order_history import order_history
+from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.jobs.roll_up import roll_up
 from marketdata.jobs.scan_gaps import gap_scan
@@ -23,10 +24,11 @@ JOBS: dict[str, Job] = {
     "gap_scan": gap_scan,
     "order_history": order_history,
     "backfill": backfill,
+    "reconcile": reconcile,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
-OVERLAPPING = frozenset({"roll_up", "backfill"})
+OVERLAPPING = frozenset({"roll_up", "order_history", "backfill"})
 """Jobs of which several may run at once: the queue of changes has its own lock, and each gap its own lease."""
 
 
@@ -82,11 +84,8 @@ def run_job(
     )
     if recorded.obstacle:
         return Run(name, trigger, _skipped(recorded.obstacle), started_at, clock.now(), status="skipped")
-    try:
+    with recorded:
         result = jobs[name](store, clock, deadline)
-    except BaseException as error:
-        recorded.fail(error)
-        raise
     recorded.succeed(result)
     return Run(name, trigger, result, started_at, clock.now())
 

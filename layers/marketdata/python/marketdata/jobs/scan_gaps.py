@@ -8,7 +8,6 @@ nobody traded.
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,6 +15,8 @@ from itertools import groupby
 from marketdata.clock import Clock
 from marketdata.compute.calendar import closed as closed_time
 from marketdata.compute.calendar import trading
+from marketdata.jobs.drain_queue import Pause, drain_queue
+from marketdata.jobs.forget_old import Retention, forget_old
 from marketdata.model.gap import UNRESOLVED
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
@@ -28,14 +29,9 @@ CAUSE = "scan"
 HISTORY = timedelta(days=365)
 GRACE = timedelta(seconds=120)
 
-ENTRIES_A_ROUND = 2_000
-ROUNDS_MAX = 1_000
-BUSY_SECONDS = 0.2
 # What the store gives, or changes, in one call: less means that there was no more.
 GAPS_A_CALL = 10_000
 UNRESOLVED_COUNTED = 1_000
-
-Pause = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +74,18 @@ class ScanResult:
 
 
 def gap_scan(
-    store: Store, clock: Clock, deadline: datetime, *, history: timedelta = HISTORY, grace: timedelta = GRACE
+    store: Store,
+    clock: Clock,
+    deadline: datetime,
+    *,
+    history: timedelta = HISTORY,
+    grace: timedelta = GRACE,
+    retention: Retention | None = None,
 ) -> dict[str, object]:
-    """The scan as a job. Raises: StoreError."""
-    return scan_gaps(store, clock, deadline, history=history, grace=grace).document()
+    """The scan as a job, which also forgets what ended long ago. Raises: StoreError."""
+    result = scan_gaps(store, clock, deadline, history=history, grace=grace).document()
+    forgotten = forget_old(store, clock.now(), history, retention or Retention())
+    return {**result, "forgotten": asdict(forgotten)}
 
 
 def scan_gaps(
@@ -100,7 +104,7 @@ def scan_gaps(
     look missing: then nothing is recorded, and the next scan looks again.
     """
     now = clock.now()
-    drained = _drain(store, clock, now + (deadline - now) / 2, pause)
+    drained = drain_queue(store, clock, now + (deadline - now) / 2, wait=True, pause=pause).empty
     market_closed = _name_closed_sessions(store, now, history, grace)
     closed = _close(store, clock, deadline)
     found = _record(store, clock, deadline, history, grace) if drained else ()
@@ -108,19 +112,6 @@ def scan_gaps(
         logger.warning("gap scan found the queue of changes too long", extra={"closed": closed})
     unresolved = len(store.gaps(states=UNRESOLVED, limit=UNRESOLVED_COUNTED))
     return ScanResult(drained, closed, found, unresolved, market_closed)
-
-
-def _drain(store: Store, clock: Clock, until: datetime, pause: Pause) -> bool:
-    """Whether the queue was seen empty; another drainer at work is waited for."""
-    for _ in range(ROUNDS_MAX):
-        taken = store.roll_up(limit=ENTRIES_A_ROUND)
-        if taken == 0:
-            return True
-        if clock.now() >= until:
-            return False
-        if taken is None:
-            pause(BUSY_SECONDS)
-    return False
 
 
 def _name_closed_sessions(store: Store, now: datetime, history: timedelta, grace: timedelta) -> int:

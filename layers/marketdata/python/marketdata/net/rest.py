@@ -24,8 +24,8 @@ class Budget(Protocol):
         """Reserve one request; returns how many seconds to wait before making it."""
         ...
 
-    def block(self, seconds: float) -> None:
-        """The exchange asked for silence: nobody asks for so long."""
+    def block(self, seconds: float, reason: str = "") -> None:
+        """The exchange asked for silence, and this is what it said: nobody asks for so long."""
         ...
 
 
@@ -48,14 +48,17 @@ class PacedBudget:
             self._next += self._interval
             return wait
 
-    def block(self, seconds: float) -> None:
+    def block(self, seconds: float, reason: str = "") -> None:
         """Nobody asks for so long."""
         with self._lock:
             self._next = max(self._next, self._monotonic() + seconds + self._burst_seconds)
 
 
 class Rest:
-    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most."""
+    """GET requests to one exchange. `sleep` waits out the budget, for `wait_seconds_max` at most.
+
+    `transport` takes the place of the network's.
+    """
 
     def __init__(
         self,
@@ -67,13 +70,16 @@ class Rest:
         sleep: Callable[[float], None],
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
-        self._client = httpx.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
+        )
 
     def close(self) -> None:
         """Let the connections go."""
@@ -98,7 +104,7 @@ class Rest:
         status = answer.status_code
         if status in (418, 429):
             seconds = retry_after_seconds(answer.headers.get("Retry-After"))
-            self._budget.block(seconds)
+            self._budget.block(seconds, f"HTTP {status}")
             raise RemoteThrottled(self._exchange, f"HTTP {status}", self._clock.now() + timedelta(seconds=seconds))
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")

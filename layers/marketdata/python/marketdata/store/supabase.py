@@ -22,6 +22,8 @@ from marketdata.store.supabase_work import SupabaseWork
 
 TIMEOUT_SECONDS = 10.0
 ATTEMPTS_MAX = 3
+HASTY_SECONDS = 2.0
+"""For questions that are no use answered late: they are asked once."""
 
 
 class SupabaseStore(SupabaseMarket, SupabaseLedger, SupabaseWork):
@@ -45,11 +47,15 @@ class SupabaseStore(SupabaseMarket, SupabaseLedger, SupabaseWork):
         self._client = PatientClient(
             url, key, timeout_seconds=timeout_seconds, attempts_max=attempts_max, http=http, sleep=sleep
         )
+        self._hasty_client = PatientClient(
+            url, key, timeout_seconds=min(timeout_seconds, HASTY_SECONDS), attempts_max=1, http=http, sleep=sleep
+        )
         self._numbers = InstrumentNumbers(self._client)
 
     def close(self) -> None:
         """Close the connections; the store is of no use afterwards."""
         self._client.close()
+        self._hasty_client.close()
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
         """See Store."""

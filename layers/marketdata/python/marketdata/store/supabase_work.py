@@ -20,6 +20,7 @@ class SupabaseWork:
     """The part of the Store protocol that is about the work itself."""
 
     _client: PatientClient
+    _hasty_client: PatientClient
 
     def start_run(
         self,
@@ -87,7 +88,7 @@ class SupabaseWork:
     def take_requests(
         self, exchange: str, *, per_second: float, burst: int, count: int = 1, wait_seconds_max: float = 30.0
     ) -> Turn:
-        """See Store. An answer that was lost on the way is asked for again; the first requests are then not made."""
+        """See Store. Asked once and not for long: whoever waits for a turn has a share of its own."""
         arguments = {
             "p_exchange": exchange,
             "p_per_second": per_second,
@@ -95,12 +96,12 @@ class SupabaseWork:
             "p_count": count,
             "p_wait_seconds_max": wait_seconds_max,
         }
-        return self._client.call("take_requests", "take_requests_v1", arguments, Turn)
+        return self._hasty_client.call("take_requests", "take_requests_v1", arguments, Turn)
 
     def block_exchange(self, exchange: str, *, seconds: float, reason: str) -> None:
         """See Store."""
         arguments = {"p_exchange": exchange, "p_seconds": seconds, "p_reason": reason}
-        self._client.call("block_exchange", "block_exchange_v1", arguments, object)
+        self._hasty_client.call("block_exchange", "block_exchange_v1", arguments, object)
 
     def limited_exchanges(self) -> list[ExchangeLimit]:
         """See Store."""

@@ -79,8 +79,8 @@ class WorkStore(Protocol):
     ) -> Turn:
         """Reserve `count` requests of an exchange's budget, on the store's clock; everybody's come out of it.
 
-        Nothing is reserved while the exchange is blocked, nor if the first would have to wait for longer than
-        `wait_seconds_max`.
+        Answered soon or not at all. Nothing is reserved while the exchange is blocked, nor if the first would have to
+        wait for longer than `wait_seconds_max`.
         """
         ...
 
