@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 
 from marketdata.clock import Clock
 from marketdata.errors import RequestInvalid, StoreError
-from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.announce import Publish, announce_status
 from marketdata.jobs.feed_status import feed_status
 from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
-from marketdata.jobs.followed_quotes import FollowedQuotes
+from marketdata.jobs.followed_quotes import quotes_of
 from marketdata.jobs.mend import Mender
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
@@ -206,13 +205,8 @@ class FollowLive:
                 self._unreadable.add(exchange)
                 logger.error("no adapter for an exchange", extra={"exchange": exchange, "reason": error.reason})  # noqa: TRY400
             return None
-        usual = adapter_for(exchange).usual_side
-        followed = FollowedExchange(
-            stream,
-            keep_trades=self._keep_trades,
-            trades_max=self._rhythm.trades_waiting_max,
-            quotes=FollowedQuotes(exchange, usual) if usual else None,
-        )
+        quotes, most = quotes_of(exchange), self._rhythm.trades_waiting_max
+        followed = FollowedExchange(stream, keep_trades=self._keep_trades, trades_max=most, quotes=quotes)
         self.followed[exchange] = followed
         self._streams.append(asyncio.create_task(stream.run(followed.handle)))
         mender = self._open_mender(followed)
@@ -228,8 +222,8 @@ class FollowLive:
         for followed in self.followed.values():
             for symbol, bars in followed.bars.items():
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
-            for symbol, quoted in followed.quotes.bars.items() if followed.quotes is not None else ():
-                self._flush.collect_changes(self._instruments[followed.name, symbol], quoted.take())
+            for symbol, changes in followed.take_quoted():
+                self._flush.collect_changes(self._instruments[followed.name, symbol], changes)
 
     def statuses(self) -> list[FeedStatus]:
         """What this feed says of each exchange that it follows."""

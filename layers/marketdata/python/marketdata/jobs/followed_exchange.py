@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from marketdata.compute.bars import Bars
+from marketdata.compute.bars import Bars, Change
 from marketdata.jobs.followed_quotes import FollowedQuotes
 from marketdata.model.candle import Candle
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
@@ -146,6 +146,11 @@ class FollowedExchange:
         for symbol in symbols:
             if symbol in self.bars:
                 self.bars[symbol].disconnected()
+
+    def take_quoted(self) -> list[tuple[str, Sequence[Change]]]:
+        """The candles of quotes that are not as they were, by symbol."""
+        bars = self.quotes.bars if self.quotes is not None else {}
+        return [(symbol, one.take()) for symbol, one in bars.items()]
 
     def take_trade(self, bars: Bars, trade: Trade) -> None:
         """Take a trade, wherever it came from."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from marketdata.compute.live_quote_bars import LiveQuoteBars
+from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX
 from marketdata.model.events import Heartbeat
 from marketdata.model.quote import PriceSide, Quote, side_of
 
@@ -45,3 +46,9 @@ class FollowedQuotes:
         """Quotes may be missing from here on."""
         for bars in self.bars.values():
             bars.disconnected()
+
+
+def quotes_of(exchange: str) -> FollowedQuotes | None:
+    """What takes the quotes of an exchange; None where it streams trades, or is not known."""
+    adapter = ADAPTERS.get(exchange.removesuffix(SIMULATED_SUFFIX))
+    return FollowedQuotes(exchange, adapter.usual_side) if adapter is not None and adapter.usual_side else None
