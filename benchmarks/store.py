@@ -6,30 +6,24 @@ of 100 symbols. Times are wall clock: most of the work is done in other processe
 """
 
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import cast
 
-import psycopg
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.store.candle_rows import candle_row
-from marketdata.store.supabase import SupabaseStore
 from psycopg import sql
 
 from benchmarks.result import Result, Table
-from local.supabase import LocalSupabase
+from benchmarks.stack import Stack, running_stack
 from local.supabase_binaries import BinariesMissing
-from local.supabase_gateway import SupabaseGateway
 
 SYMBOLS = 100
 MINUTES_A_BATCH = 10
@@ -43,18 +37,11 @@ _KEY = ("instrument_id", "timeframe", "open_time")
 _COLUMNS = ("what is written", "rows/s, best batch", "rows/s, median batch", "ms a batch of 1,000, median")
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """A running local Supabase: its store, and Postgres itself."""
-
-    store: SupabaseStore
-    connection: psycopg.Connection
-
-
 def run(announce: Callable[[str], None]) -> Result:
     """Measure writes, then drains; one note instead where npm did not install Postgres and PostgREST."""
     try:
-        with _running_stack(announce) as stack:
+        with running_stack(announce) as stack:
+            _prepare(stack)
             announce("writing candles")
             writes = _time_writes(stack)
             announce("draining the queue")
@@ -64,20 +51,9 @@ def run(announce: Callable[[str], None]) -> Result:
     return Result("store", (_writes_table(writes), _drains_table(drains)), ())
 
 
-@contextmanager
-def _running_stack(announce: Callable[[str], None]) -> Iterator[Stack]:
-    announce("starting Postgres, PostgREST and the gateway in a temporary folder")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        LocalSupabase(Path(folder), fsync=True) as supabase,
-        SupabaseGateway(supabase.rest_url, supabase.keys) as gateway,
-        psycopg.connect(supabase.dsn, autocommit=True) as connection,
-    ):
-        store = SupabaseStore(gateway.url, supabase.service_key)
-        store.put_instruments([Instrument(_EXCHANGE, symbol, symbol[:3], "USD") for symbol in _symbols()])
-        store.ensure_partitions(Span(START, START + timedelta(days=7)))
-        yield Stack(store, connection)
-        store.close()
+def _prepare(stack: Stack) -> None:
+    stack.store.put_instruments([Instrument(_EXCHANGE, symbol, symbol[:3], "USD") for symbol in _symbols()])
+    stack.store.ensure_partitions(Span(START, START + timedelta(days=7)))
 
 
 def _time_writes(stack: Stack) -> dict[str, list[float]]:

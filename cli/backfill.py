@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
+import msgspec
 import typer
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
@@ -18,11 +19,12 @@ from marketdata.model.job_run import Scope
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
-from marketdata.serve.request_times import boundary
 from marketdata.store.store import Store
 
 from cli.house_store import house_environment
+from cli.moments import moment
 from cli.progress import Ticker
+from cli.resume import resumable
 
 GAPS_REMAIN = 3
 """The exit code of a command that did its work and leaves gaps."""
@@ -37,12 +39,15 @@ def backfill(
     symbol: Annotated[
         list[str] | None, typer.Option("--symbol", "-s", help="As the exchange spells it; repeat for more.")
     ] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Fetch what is missing since then.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", "--since", help="Fetch what is missing since then: a date, or 7d, 12h.")
+    ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Up to then, excluded; now if not given.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Put a span on the gap ledger, if one is given, and fill gaps until none is left that can be filled now.
 
-    Exit code 3: gaps remain. 4: the exchange cannot be reached.
+    Exit code 3: gaps remain. 4: the exchange cannot be reached. Ctrl-C loses nothing and prints how to go on.
     """
     settings, clock = wiring.settings_from(house_environment()), SystemClock()
     store = wiring.store_from(settings)
@@ -51,23 +56,36 @@ def backfill(
     if span is not None:
         for instrument in chosen:
             store.record_gaps(instrument, M1, [span], cause="operator", found_at=clock.now())
-    work = _Work(store, clock, settings, chosen, span)
-    scope = Scope(exchange, symbol[0] if symbol and len(symbol) == 1 else None, M1, span)
-    lease = ROUND + timedelta(seconds=WAIT_SECONDS_MAX)
-    with (
-        RecordedRun(store, clock, "backfill", lease=lease, trigger="operator", scope=scope) as run,
-        Ticker("backfill") as ticker,
-    ):
-        work.until_nothing_is_due(ticker, run.renew)
-        run.succeed(work.total.document())
+    work = Work(store, clock, settings, chosen, span)
+    with resumable(), Ticker("backfill") as ticker:
+        work.run(ticker, Scope(exchange, symbol[0] if symbol and len(symbol) == 1 else None, M1, span))
     left = work.left()
-    typer.echo(f"{summary(work.total)}; {len(left)} gaps left", err=True)
+    report(work.total, left, json=json)
+    if left:
+        raise typer.Exit(GAPS_REMAIN)
+
+
+def report(total: FillResult, left: Sequence[Gap], *, json: bool) -> None:
+    """What was done, and what is left: for a person, or as one JSON document."""
+    if json:
+        gaps = [
+            {
+                "exchange": gap.exchange,
+                "symbol": gap.symbol,
+                "start": rfc3339(gap.span.start),
+                "end": rfc3339(gap.span.end),
+                "state": gap.state.value,
+                "reason": gap.reason,
+            }
+            for gap in left
+        ]
+        typer.echo(msgspec.json.encode({"result": total.document(), "left": gaps}).decode())
+        return
+    typer.echo(f"{summary(total)}; {len(left)} gaps left", err=True)
     for gap in left[:10]:
         when = f"again after {rfc3339(gap.retry_at)}" if gap.retry_at else gap.state.value
         typer.echo(f"{gap.exchange} {gap.symbol} {rfc3339(gap.span.start)} .. {rfc3339(gap.span.end)}: {when}")
         typer.echo(f"  {gap.reason}")
-    if left:
-        raise typer.Exit(GAPS_REMAIN)
 
 
 def choose(known: Sequence[Instrument], exchange: str | None, symbols: Sequence[str]) -> list[Instrument]:
@@ -89,8 +107,8 @@ def asked_span(start: str | None, end: str | None, newest: datetime) -> Span | N
         if end is not None:
             raise RequestInvalid("--to", "needs --from")
         return None
-    first = M1.floor(boundary(start, "--from"))
-    last = min(M1.ceil(boundary(end, "--to")) if end else newest, M1.floor(newest))
+    first = M1.floor(moment(start, "--from", newest))
+    last = min(M1.ceil(moment(end, "--to", newest)) if end else newest, M1.floor(newest))
     if first >= last:
         raise RequestInvalid("--from", f"nothing before {rfc3339(last)} is asked for")
     return Span(first, last)
@@ -102,7 +120,7 @@ def summary(result: FillResult) -> str:
     return f"{closed} gaps closed, {result.candles} candles fetched, {result.minutes_empty} minutes without trades"
 
 
-class _Work:
+class Work:
     """Rounds of the mover, until what was chosen is settled or has to wait."""
 
     def __init__(
@@ -116,7 +134,14 @@ class _Work:
         self._chosen = chosen
         self._span = span
 
-    def until_nothing_is_due(self, ticker: Ticker, alive: Callable[[], None]) -> None:
+    def run(self, ticker: Ticker, scope: Scope) -> None:
+        """Go on while there is something to do, as a run on the store's list of runs. Raises: as the rounds do."""
+        lease = ROUND + timedelta(seconds=WAIT_SECONDS_MAX)
+        with RecordedRun(self._store, self._clock, "backfill", lease=lease, trigger="operator", scope=scope) as run:
+            self._until_nothing_is_due(ticker, run.renew)
+            run.succeed(self.total.document())
+
+    def _until_nothing_is_due(self, ticker: Ticker, alive: Callable[[], None]) -> None:
         """Go on while there is something to do; `alive` is called before each round.
 
         Raises: RemoteUnavailable when an exchange is away; RemoteThrottled when it wants to be left alone long."""

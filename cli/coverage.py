@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.house_store import house_store
+from cli.moments import moment
 
 DAYS_MAX = 366
 
@@ -25,6 +26,9 @@ def coverage(
     exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
     timeframe: Annotated[str, typer.Option(help="1m 5m 15m 1h 4h 12h 1d 1w")] = "1m",
     days: Annotated[int, typer.Option(help="How many days back from now.", min=1, max=DAYS_MAX)] = 7,
+    since: Annotated[
+        str | None, typer.Option("--since", "--from", help="Since then instead: a date, RFC 3339, or 7d, 12h.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what GET /v1/coverage answers.")] = False,
 ) -> None:
     """Count the closed buckets of each day: expected = present + no trades + missing."""
@@ -32,7 +36,8 @@ def coverage(
     store, clock = house_store(), SystemClock()
     instruments, now = KnownInstruments(store, clock), clock.now()
     end = M1.floor(now)
-    asked = CoverageQuery(None, exchange, frame, end - timedelta(days=days), end)
+    start = moment(since, "--since", end) if since else end - timedelta(days=days)
+    asked = CoverageQuery(None, exchange, frame, start, end)
     queries = [replace(asked, symbol=one) for one in symbol] if symbol else [asked]
     reports = [report_coverage(store, instruments, now, query) for query in queries]
     whole = replace(reports[0], days=tuple(day for report in reports for day in report.days))

@@ -20,9 +20,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli import repair
 from cli.house_store import house_environment
 
-app = typer.Typer(help="The ledger of what is missing: list it, scan for more.", no_args_is_help=True)
+app = typer.Typer(help="The ledger of what is missing: list it, scan for more, repair it.", no_args_is_help=True)
+
+app.command("repair")(repair.repair)
 
 GAPS_REMAIN = 3
 """The exit code of a command that did its work and leaves gaps open."""

@@ -7,10 +7,11 @@ Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 done and gaps remain, 4
 import sys
 
 import typer
+from marketdata import observe
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import backfill, coverage, database, gaps, import_history, instruments, jobs, record, replay, up
+from cli import backfill, coverage, database, gaps, import_history, instruments, jobs, record, replay, up, verify
 
 app = typer.Typer(
     name="marketdata",
@@ -25,6 +26,7 @@ app.command("record")(record.record_feed)
 app.command("replay")(replay.replay_files)
 app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
+app.command("verify")(verify.verify)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
@@ -42,6 +44,8 @@ _EXIT_CODES: tuple[tuple[type[MarketDataError], int], ...] = (
 
 def main() -> None:
     """The console script: every error that this project can explain is one line and an exit code."""
+    # Data alone goes to standard output; what the rooms below report is for people.
+    observe.configure(level="WARNING", for_people=True)
     try:
         app()
     except MarketDataError as error:

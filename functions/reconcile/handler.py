@@ -33,7 +33,7 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
             clock,
             deadline,
             trigger="schedule",
-            jobs=wiring.jobs(settings),
+            jobs=wiring.jobs(settings, store),
             scheduled_time=scheduled_time(event),
         )
         for name in COUNTED:

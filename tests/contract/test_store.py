@@ -24,7 +24,7 @@ from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import Coverage, DayCounts, FeedStatus, Store, TroubledInstrument
+from marketdata.store.store import Coverage, CoverageAudit, DayCounts, FeedStatus, Store, TroubledInstrument
 from marketdata.store.supabase import SupabaseStore
 
 from tests.conftest import RunningSupabase
@@ -513,6 +513,21 @@ def test_a_candle_where_silence_was_said_is_counted_once_even_before_the_queue_i
     before = store.count_candles(BTC, M1, span(0, 60))
     drain(store)
     assert before == store.count_candles(BTC, M1, span(0, 60)) == [DayCounts(MONDAY, partial=1, proven=1, empty=8)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_coverage_is_what_the_rows_say_after_any_history(store: Store, seed: int) -> None:
+    live_through(store, Random(seed))
+    assert store.audit_coverage(BTC, Span(MONDAY - timedelta(days=20), MONDAY + timedelta(days=10))) == CoverageAudit()
+    store.put_candles([candle(5_000)])
+    assert store.audit_coverage(BTC, span(4_990, 5_010)) == CoverageAudit(), "what waits for the drain is no fault"
+
+
+def test_a_month_is_audited_at_once_and_no_more(store: Store) -> None:
+    with pytest.raises(RequestInvalid):
+        store.audit_coverage(BTC, Span(MONDAY, MONDAY + timedelta(days=31) + MINUTE))
+    with pytest.raises(NotFound):
+        store.audit_coverage(UNKNOWN, span(0, 1))
 
 
 def test_more_than_a_year_is_not_counted_at_once(store: Store) -> None:

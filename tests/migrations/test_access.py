@@ -53,6 +53,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_end": "2026-11-24Z",
     },
     "read_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "audit_coverage_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "mark_closed_v1": {"p_instrument_id": 1, "p_spans": "{}", "p_now": "2026-11-24Z"},
     "schema_version_v1": {},
     "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},

@@ -11,14 +11,19 @@ from datetime import datetime, timedelta
 
 import pytest
 from marketdata.clock import FakeClock
+from marketdata.compute.pace import PatienceBounds
 from marketdata.errors import StoreError
 from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRest
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import live_trades
+from marketdata.jobs.exchange_past import ExchangePast
+from marketdata.jobs.fill_gaps import fill_gaps
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender, MendLimits
+from marketdata.jobs.watch_symbols import WatchLimits
 from marketdata.model.candle import Candle, Source
+from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.trade import Trade
@@ -36,7 +41,19 @@ pytestmark = pytest.mark.slow
 DEADLINE_SECONDS = 30.0
 BTC = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)
 HASTY = Rhythm(
-    publish_seconds=0.01, flush_seconds=0.02, instruments_seconds=0.05, status_seconds=0.5, stop_seconds_max=2.0
+    publish_seconds=0.01,
+    flush_seconds=0.02,
+    instruments_seconds=0.05,
+    status_seconds=0.5,
+    stop_seconds_max=2.0,
+    holes_seconds=0.02,
+    repairs_seconds=0.05,
+)
+WATCH = WatchLimits(
+    look_seconds=0.02,
+    word_seconds_max=0.1,
+    settle_seconds=0.2,
+    patience=PatienceBounds(least=0.1, unknown=0.1, most=1.0),
 )
 LIMITS = MendLimits(look_seconds=0.02, settle_seconds=0.05, retry_seconds=0.05)
 
@@ -68,16 +85,18 @@ class Rig:
     def __init__(self, exchange: Simulator, clock: FakeClock) -> None:
         self.exchange = exchange
         self.clock = clock
+        self.limits = LIMITS
         self.store = SleepyStore()
-        self.store.put_instruments([BTC])
+        self.store.put_instruments([BTC, replace(BTC, symbol="ETH-USD", base="ETH")])
 
     @contextlib.asynccontextmanager
-    async def feed(self) -> AsyncIterator[None]:
+    async def feed(self) -> AsyncIterator[FollowLive]:
         """One feed process's life; it ends without a flush, as kill -9 ends it."""
         with contextlib.ExitStack() as clients:
-            running = asyncio.create_task(self._follow(clients).run())
+            follow = self._follow(clients)
+            running = asyncio.create_task(follow.run())
             try:
-                yield
+                yield follow
             finally:
                 running.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -97,7 +116,7 @@ class Rig:
             async def fetch(request: Request) -> bytes:
                 return await asyncio.to_thread(rest.get, request)
 
-            return Mender(followed, CoinbaseRest(followed.name), fetch, LIMITS)
+            return Mender(followed, CoinbaseRest(followed.name), fetch, self.limits)
 
         return FollowLive(
             store=self.store,
@@ -107,6 +126,7 @@ class Rig:
             clock=self.clock,
             feed_id="test",
             rhythm=HASTY,
+            watch_limits=WATCH,
         )
 
     def minutes(self) -> list[Candle]:
@@ -117,6 +137,24 @@ class Rig:
         minutes = [candle for candle in self.minutes() if candle.close_time <= time]
         expected = (M1.floor(time) - M1.floor(NOW)) // timedelta(minutes=1)
         return len(minutes) == expected and all(candle.source is Source.PROVEN for candle in minutes)
+
+    def gaps(self, *states: GapState) -> list[Gap]:
+        return self.store.gaps(states=states, instrument=BTC, limit=100)
+
+    async def repaired(self) -> None:
+        """The mover does its work, as it does every minute, until nothing is open."""
+        adapter = CoinbaseRest(BTC.exchange)
+        budget = PacedBudget(200, 20, time.monotonic)
+        rest = Rest(BTC.exchange, self.exchange.url, budget, self.clock, sleep=time.sleep)
+        with contextlib.closing(rest):
+            past = ExchangePast(rest.get, trades=adapter, candles=adapter)
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while self.gaps(*UNRESOLVED):
+                    deadline = self.clock.now() + timedelta(minutes=1)
+                    await asyncio.to_thread(
+                        fill_gaps, self.store, {BTC.exchange: past}, self.clock, worker="test", deadline=deadline
+                    )
+                    self.clock.advance(timedelta(seconds=5))
 
     def assert_true_to_the_tape(self) -> None:
         proven = [candle for candle in self.minutes() if candle.source is Source.PROVEN]
@@ -180,6 +218,18 @@ async def test_a_mute_symbol_whose_heartbeats_go_on_is_fetched() -> None:
         faults.mute("BTC-USD")
         await made.passed(minutes=2)
         await made.heals()
+
+
+async def test_a_symbol_that_is_mute_with_its_heartbeats_is_fetched() -> None:
+    faults = Faults()
+    async with rig(faults) as made, made.feed():
+        await made.passed(minutes=1)
+        faults.mute("BTC-USD", heartbeats_too=True)
+        await made.passed(minutes=2)
+        until = made.clock.now()
+        # Another symbol keeps the connection alive: nothing but its own silence speaks against this one.
+        await made.until(lambda: any(one.close_time >= until for one in made.minutes()))
+        made.assert_true_to_the_tape()
 
 
 async def test_a_feed_that_was_killed_goes_on_at_the_last_proven_candle() -> None:
@@ -302,3 +352,61 @@ async def test_a_hole_too_long_is_left_alone() -> None:
     mender = await mended(followed, exchange, limits, lambda _: bool(exchange.asked))
     assert [(hole.first, hole.last) for hole in mender.holes()] == [(101, 199_999)]
     assert 200_000 not in exchange.asked
+
+
+# Holes too long
+
+
+async def test_a_hole_too_long_is_on_the_ledger_at_once_and_what_the_mover_repairs_is_taken_over() -> None:
+    """An outage of four minutes, of which fetching is left to the mover; then no hole is left, and all is proven."""
+    faults = Faults()
+    async with rig(faults) as made:
+        made.limits = replace(LIMITS, hole_ids_max=40)
+        async with made.feed() as follow:
+            await made.passed(minutes=1)
+            cut_at = made.clock.now()
+            faults.refuse_connections()
+            faults.cut_connections()
+            await made.passed(minutes=4)
+            faults.heal()
+            back_at = made.clock.now()
+            await made.until(lambda: made.gaps(GapState.OPEN))
+            (gap,) = made.gaps(GapState.OPEN)
+            assert gap.cause == "disconnect"
+            assert gap.span.start <= M1.floor(cut_at) < M1.floor(back_at) <= gap.span.end
+            await made.passed(minutes=2)
+            followed = follow.followed[BTC.exchange]
+            assert followed.holes("BTC-USD")
+            until = M1.floor(made.clock.now())
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                # In a market that runs this fast, some further hole may be too long: the mover runs every minute.
+                while followed.holes("BTC-USD") or not made.unbroken_until(until):
+                    await made.repaired()
+                    await made.passed(seconds=20)
+            made.assert_true_to_the_tape()
+
+
+async def test_a_hole_that_nobody_could_repair_is_let_go_and_proves_nothing() -> None:
+    faults = Faults()
+    async with rig(faults) as made:
+        made.limits = replace(LIMITS, hole_ids_max=40)
+        async with made.feed() as follow:
+            await made.passed(minutes=1)
+            faults.refuse_connections()
+            faults.cut_connections()
+            await made.passed(minutes=4)
+            faults.heal()
+            await made.until(lambda: made.gaps(GapState.OPEN))
+            await made.passed(minutes=2)
+            for gap in made.store.claim_gaps("test", now=made.clock.now(), lease_seconds=60, limit=10):
+                made.store.resolve_gap(gap, state=GapState.UNRECOVERABLE, now=made.clock.now(), reason="gone")
+            lost = [gap.span for gap in made.gaps(GapState.UNRECOVERABLE)]
+            followed = follow.followed[BTC.exchange]
+            await made.until(lambda: not followed.holes("BTC-USD"))
+            let_go_at = made.clock.now()
+            await made.until(lambda: any(one.open_time > let_go_at and one.complete for one in made.minutes()))
+            inside = [one for one in made.minutes() if any(one.open_time in span for span in lost)]
+            assert {one.source for one in inside} <= {Source.PARTIAL}
+            made.store.roll_up()
+            assert [made.store.coverage(BTC, M1, span).empty for span in lost] == [()] * len(lost)
+            made.assert_true_to_the_tape()

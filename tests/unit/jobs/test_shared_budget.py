@@ -113,6 +113,18 @@ def test_a_silence_that_one_worker_was_asked_for_is_kept_by_all() -> None:
     assert world.store.limited_exchanges() == []
 
 
+def test_a_turn_that_was_reserved_before_another_was_silenced_is_let_go() -> None:
+    world = World()
+    one, other = world.worker(burst=10), world.worker(burst=10, patience_seconds=5)
+    world.request(other)
+    world.request(other)
+    asked = world.store.asked
+    one.block(60, "HTTP 429")
+    world.sleep(TURN_SECONDS_MAX + 0.1)
+    assert other.take() > 5
+    assert (asked, world.store.asked) == (2, 4), "two requests of three turns, the silence, and its own question"
+
+
 def test_an_exchange_is_not_silenced_by_another() -> None:
     world = World()
     world.worker("kraken").block(60, "HTTP 429")

@@ -225,7 +225,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
-        "reconcile": partial(reconcile, open_past=pasts(settings)),
+        "reconcile": partial(reconcile, open_past=pasts(settings, store)),
         "backfill": partial(
             backfill,
             open_past=pasts(settings, store),

@@ -17,8 +17,9 @@ from marketdata.jobs.feed_status import feed_status
 from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.followed_quotes import quotes_of
+from marketdata.jobs.long_holes import LongHoles
 from marketdata.jobs.mend import Mender
-from marketdata.model.candle import Candle, Source
+from marketdata.jobs.watch_symbols import WatchLimits, WatchSymbols
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
@@ -50,6 +51,8 @@ class Rhythm:
     flush_seconds: float = 1.0
     instruments_seconds: float = 10.0
     status_seconds: float = 5.0
+    holes_seconds: float = 1.0
+    repairs_seconds: float = 10.0
     watch_seconds: float = 1.0
     stop_seconds_max: float = 8.0
     candles_waiting_max: int = 50_000
@@ -72,6 +75,7 @@ class FollowLive:
         exchanges: frozenset[str] | None = None,
         keep_trades: bool = True,
         rhythm: Rhythm | None = None,
+        watch_limits: WatchLimits | None = None,
     ) -> None:
         self.followed: dict[str, FollowedExchange] = {}
         self._store = store
@@ -83,11 +87,13 @@ class FollowLive:
         self._exchanges = exchanges
         self._keep_trades = keep_trades
         self._rhythm = rhythm or Rhythm()
+        self._watch_limits = watch_limits
         self._started_at = clock.now()
         self._instruments: dict[tuple[str, str], Instrument] = {}
         self._unreadable: set[str] = set()
         self._resumed: set[tuple[str, str]] = set()
         self._streams: list[asyncio.Task[None]] = []
+        self._long_holes: list[LongHoles] = []
         self._flush = FlushLive(
             store, publish, candles_waiting_max=self._rhythm.candles_waiting_max, batch_max=self._rhythm.batch_max
         )
@@ -109,6 +115,8 @@ class FollowLive:
             asyncio.create_task(self._every(rhythm.publish_seconds, self._tick)),
             asyncio.create_task(self._every(rhythm.flush_seconds, self._save)),
             asyncio.create_task(self._every(rhythm.status_seconds, self._report)),
+            asyncio.create_task(self._every(rhythm.holes_seconds, self._record_holes)),
+            asyncio.create_task(self._every(rhythm.repairs_seconds, self._settle_holes)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -187,7 +195,7 @@ class FollowLive:
     def _resume(self, followed: FollowedExchange, instrument: Instrument) -> None:
         """Beside every proven minute, not after the newest: one that a kill left half mended may lie before it."""
         newest = self._store.candles(instrument, M1, start=None, end=None, limit=CANDLES_LOOKED_BACK, newest_first=True)
-        followed.resume(instrument.symbol, [candle for candle in newest if is_whole_run(candle)])
+        followed.resume(instrument.symbol, newest)
 
     async def _make_room(self) -> None:
         """Partitions must exist before candles come."""
@@ -212,6 +220,9 @@ class FollowLive:
         mender = self._open_mender(followed)
         if mender is not None:
             self._streams.append(asyncio.create_task(mender.run()))
+            self._long_holes.append(LongHoles(self._store, self._clock, followed, mender))
+        watch = WatchSymbols(followed, mender.newest if mender is not None else None, self._watch_limits)
+        self._streams.append(asyncio.create_task(watch.run()))
         return followed
 
     async def _save(self) -> None:
@@ -224,6 +235,14 @@ class FollowLive:
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
             for symbol, changes in followed.take_quoted():
                 self._flush.collect_changes(self._instruments[followed.name, symbol], changes)
+
+    async def _record_holes(self) -> None:
+        for holes in self._long_holes:
+            await holes.record(self._instruments)
+
+    async def _settle_holes(self) -> None:
+        for holes in self._long_holes:
+            await holes.settle(self._instruments)
 
     def statuses(self) -> list[FeedStatus]:
         """What this feed says of each exchange that it follows."""
@@ -245,10 +264,3 @@ class FollowLive:
         for status in self.statuses():
             announce_status(self._publish, status)
             await asyncio.to_thread(self._store.put_feed_status, status)
-
-
-def is_whole_run(candle: Candle) -> bool:
-    """Whether a candle is proven and holds every id from its first to its last: at an edge ids may interleave."""
-    if candle.source is not Source.PROVEN or candle.first_id is None or candle.last_id is None:
-        return False
-    return candle.trades == candle.last_id - candle.first_id + 1

@@ -2,12 +2,12 @@
 
 import logging
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars, Change
 from marketdata.jobs.followed_quotes import FollowedQuotes
-from marketdata.model.candle import Candle
+from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.quote import Quote
 from marketdata.model.times import nanoseconds
@@ -47,7 +47,9 @@ class FollowedExchange:
         self.trades_dropped = 0
         self.last_trade_ns: int | None = None
         self.told: dict[str, int] = {}
-        """The newest trade id that the exchange's heartbeats named, by symbol."""
+        """The newest trade id that the exchange named, by symbol."""
+        self.words: dict[str, int] = {}
+        """How many heartbeats named one."""
         self.quarantine: deque[Quarantined] = deque(maxlen=QUARANTINE_MAX)
         self._dropped_in_flight = 0
         self._tidy_at = PENDING_TRADES_MAX
@@ -72,12 +74,18 @@ class FollowedExchange:
         self._end([symbol])
         self.stream.resubscribe(symbol)
 
-    def resume(self, symbol: str, proven: Sequence[Candle]) -> None:
-        """Go on beside these proven candles of the store, if this symbol has no bars yet."""
-        if symbol in self.bars or not proven or (bars := self._open(symbol)) is None:
-            return
-        for candle in proven:
-            if candle.first_id is not None and candle.last_id is not None:
+    def resume(self, symbol: str, stored: Sequence[Candle]) -> None:
+        """Go on beside the proven ones of these candles of the store, if this symbol has no bars yet."""
+        if symbol not in self.bars and any(map(is_whole_run, stored)) and self._open(symbol) is not None:
+            self.repaired(symbol, stored)
+
+    def repaired(self, symbol: str, stored: Iterable[Candle]) -> None:
+        """The store has these candles: what the proven ones of them were made of is missing no more."""
+        bars = self.bars.get(symbol)
+        for candle in stored:
+            if bars is not None and is_whole_run(candle):
+                assert candle.first_id is not None
+                assert candle.last_id is not None
                 bars.resume(candle.first_id, candle.last_id, nanoseconds(candle.close_time))
 
     def holes(self, symbol: str) -> list[tuple[int, int]]:
@@ -89,6 +97,27 @@ class FollowedExchange:
         if told is not None and highest is not None and told > highest:
             holes.append((highest + 1, told))
         return holes
+
+    def signs(self, symbol: str) -> int:
+        """How many trades the stream brought of a symbol, repeated ones too; not those that were fetched."""
+        bars = self.bars.get(symbol)
+        if bars is None:
+            return 0
+        bars.fold()
+        return bars.counts.trades + bars.counts.duplicates - bars.counts.mended
+
+    def newest_id(self, symbol: str) -> int:
+        """The highest trade id seen of a symbol; 0 when there is none."""
+        bars = self.bars.get(symbol)
+        return 0 if bars is None else bars.seen.highest or 0
+
+    def take_word(self, newest: Trade) -> None:
+        """The exchange says that this is a symbol's newest trade; the mender fetches it and what is before it."""
+        self.told[newest.symbol] = max(newest.id, self.told.get(newest.symbol, 0))
+        if newest.symbol not in self.bars and (bars := self._open(newest.symbol)) is not None:
+            # Nothing is seen yet that a hole could begin after.
+            bars.counts.mended += 1
+            self.take_trade(bars, newest)
 
     def handle(self, events: Sequence[Event]) -> None:
         """Take the events of one frame; what the exchange says of symbols that we do not follow is passed over."""
@@ -181,6 +210,7 @@ class FollowedExchange:
             self.quotes.beat(heartbeat)
         if heartbeat.symbol is not None and heartbeat.last_trade_id is not None:
             self.told[heartbeat.symbol] = max(heartbeat.last_trade_id, self.told.get(heartbeat.symbol, 0))
+            self.words[heartbeat.symbol] = self.words.get(heartbeat.symbol, 0) + 1
         if heartbeat.symbol is None:
             for bars in self.bars.values():
                 bars.heartbeat(heartbeat)
@@ -194,3 +224,10 @@ class FollowedExchange:
                 "malformed frame quarantined",
                 extra={"exchange": self.name, "reason": malformed.reason, "excerpt": malformed.excerpt},
             )
+
+
+def is_whole_run(candle: Candle) -> bool:
+    """Whether a candle is proven and holds every id from its first to its last: at an edge ids may interleave."""
+    if candle.source is not Source.PROVEN or candle.first_id is None or candle.last_id is None:
+        return False
+    return candle.trades == candle.last_id - candle.first_id + 1

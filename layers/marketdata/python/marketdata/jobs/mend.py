@@ -2,7 +2,7 @@
 
 A hole is a run of trade ids between ids that were seen, ids that a heartbeat says exist beyond our newest, or the
 beginning of the first minute after a fresh start. On a restart the last proven candle's last id counts as seen, so that
-everything since is a hole: the exchange is the write-ahead log. A hole too long for this is left to the gap scan.
+everything since is a hole: the exchange is the write-ahead log. A hole too long for this is left to the ledger.
 """
 
 import asyncio
@@ -44,6 +44,11 @@ class Hole:
     def __len__(self) -> int:
         return self.last - self.first + 1
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its beginning: a hole that grows with every heartbeat is still the same hole."""
+        return self.symbol, self.first
+
 
 class Mender:
     """Mends the holes of one followed exchange, one request at a time."""
@@ -53,12 +58,13 @@ class Mender:
     ) -> None:
         self.mended = 0
         self.absent = 0
+        self.too_long: dict[tuple[str, int], Hole] = {}
+        """The holes that are left to the ledger, by what they begin with."""
         self._followed = followed
         self._history = history
         self._fetch = fetch
         self._limits = limits or MendLimits()
         self._noticed: dict[tuple[str, int], float] = {}
-        self._too_long: set[tuple[str, int]] = set()
         self._unconfirmed: set[Hole] = set()
 
     async def run(self) -> None:
@@ -74,31 +80,25 @@ class Mender:
                 await asyncio.sleep(self._limits.retry_seconds)
             await asyncio.sleep(self._limits.look_seconds)
 
+    async def newest(self, symbol: str) -> Trade | None:
+        """The newest trade of a symbol, in one small request; None if it never traded. Raises: RemoteError."""
+        body = await self._fetch(self._history.trades_request(symbol, None, 1))
+        trades = self._history.parse_trades(body, symbol).trades
+        return trades[-1] if trades else None
+
     def _settled(self) -> list[Hole]:
         """The holes that did not close by themselves in a moment, newest first."""
         now = asyncio.get_running_loop().time()
         holes = self.holes()
-        # By its beginning: a hole that grows with every heartbeat is still the same hole.
-        begun = {(hole.symbol, hole.first): hole for hole in holes}
+        begun = {hole.key: hole for hole in holes}
         self._noticed = {key: self._noticed.get(key, now) for key in begun}
-        self._too_long.intersection_update(begun)
         due = [hole for key, hole in begun.items() if now - self._noticed[key] >= self._limits.settle_seconds]
-        return [hole for hole in sorted(due, key=lambda hole: -hole.last) if not self._is_too_long(hole)]
+        self.too_long = {hole.key: hole for hole in due if len(hole) > self._limits.hole_ids_max}
+        return sorted((hole for hole in due if hole.key not in self.too_long), key=lambda hole: -hole.last)
 
     def holes(self) -> list[Hole]:
         """Every run of ids that is known to exist and was not seen."""
         return [Hole(symbol, *ends) for symbol in self._followed.bars for ends in self._followed.holes(symbol)]
-
-    def _is_too_long(self, hole: Hole) -> bool:
-        if len(hole) <= self._limits.hole_ids_max:
-            return False
-        if (hole.symbol, hole.first) not in self._too_long:
-            self._too_long.add((hole.symbol, hole.first))
-            logger.warning(
-                "a hole too long to mend is left to the gap scan",
-                extra={"exchange": self._followed.name, "symbol": hole.symbol, "trades": len(hole)},
-            )
-        return True
 
     async def _mend(self, hole: Hole) -> None:
         """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent."""
@@ -145,7 +145,7 @@ class Mender:
     async def _complete_first_minute(self, symbol: str) -> None:
         """After a fresh start, fetch the beginning of the first minute, and see the trade before it."""
         bars = self._followed.bars[symbol]
-        for _ in range(self._limits.hole_ids_max // self._limits.page_trades):
+        for _ in range(1 + self._limits.hole_ids_max // self._limits.page_trades):
             beginning = bars.beginning
             if beginning is None:
                 return

@@ -7,10 +7,10 @@ import msgspec
 
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
-from marketdata.model.timeframe import Timeframe
+from marketdata.model.timeframe import Timeframe, timeframe_of_minutes
 from marketdata.model.times import rfc3339
-from marketdata.store.store import DayCounts
-from marketdata.store.wire import Row, number, require_one_length, time_of
+from marketdata.store.store import CoverageAudit, CoverageFault, DayCounts
+from marketdata.store.wire import Row, number, require_one_length, spans, time_of
 
 
 class CandleColumns(msgspec.Struct):
@@ -69,6 +69,22 @@ class DayColumns(msgspec.Struct):
         """The values that the columns stand for, in their order."""
         _, *counts = msgspec.structs.astuple(self)
         return [DayCounts(time_of(day), *row) for day, *row in zip(self.day, *counts, strict=True)]
+
+
+class AuditColumns(msgspec.Struct):
+    """The answer of `audit_coverage_v1`: one list a column, and how many faults there are in all."""
+
+    timeframe: list[int]
+    start: list[int]
+    end: list[int]
+    held: list[bool]
+    total: int
+
+    def audit(self) -> CoverageAudit:
+        """The value that the columns stand for."""
+        edges = spans(list(zip(self.start, self.end, strict=True)))
+        rows = zip(map(timeframe_of_minutes, self.timeframe), edges, self.held, strict=True)
+        return CoverageAudit(tuple(CoverageFault(*row) for row in rows), self.total)
 
 
 def candle_row(candle: Candle, instrument_id: int) -> Row:

@@ -25,7 +25,7 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe, timeframe_named
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, DayCounts
+from marketdata.store.store import Coverage, CoverageFault, DayCounts
 
 _DAY = timeframe_named("1d")
 _COUNTED = (*(source.label for source in Source), "empty")
@@ -68,6 +68,21 @@ class History:
                 opening += timeframe.duration
         days = sorted({day for day, _ in counted})
         return [DayCounts(day, **{name: counted[day, name] for name in _COUNTED}) for day in days]
+
+    def faults(self, timeframe: Timeframe, span: Span, queued: Spans) -> list[CoverageFault]:
+        """See Store.audit_coverage; `queued` is the time that waits for a drain."""
+        opens, closes = timeframe.ceil(span.start), timeframe.ceil(span.end)
+        if opens >= closes:
+            return []
+        rows = list(self._rows[timeframe].between(opens, closes))
+        held = union(row.span for row in rows if row.candle.complete)
+        known = self.coverage(timeframe, Span(opens, closes))
+        waiting = buckets_touching(queued, timeframe)
+        called_empty = intersect(known.empty, (row.span for row in rows))
+        unknown = subtract(union(subtract(held, known.covered), called_empty), waiting)
+        lost = subtract(subtract(known.covered, held), waiting)
+        found = [(one, True) for one in unknown] + [(one, False) for one in lost]
+        return [CoverageFault(timeframe, *one) for one in sorted(found)]
 
     def mark_empty(self, timeframe: Timeframe, spans: Iterable[Span]) -> Spans:
         """Learn that whole buckets had no trades, but for the minutes that have a candle; the time that this changed.

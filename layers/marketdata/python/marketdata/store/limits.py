@@ -31,6 +31,9 @@ LISTED_MAX = 1_000
 COUNTED_MAX = timedelta(days=366)
 """The longest span whose candles one question may count."""
 
+AUDITED_MAX = timedelta(days=31)
+"""The longest span whose coverage one question may audit."""
+
 CAUSE_CHARACTERS_MAX = 40
 
 LEASE_SECONDS_MAX = 86_400
@@ -65,6 +68,12 @@ def check_counted(span: Span) -> None:
     """Refuse to count a span that is out of bounds. Raises: RequestInvalid."""
     if span.end - span.start > COUNTED_MAX:
         raise RequestInvalid("end", f"is more than {COUNTED_MAX.days} days after start")
+
+
+def check_audited(span: Span) -> None:
+    """Refuse to audit a span that is out of bounds. Raises: RequestInvalid."""
+    if span.end - span.start > AUDITED_MAX:
+        raise RequestInvalid("end", f"is more than {AUDITED_MAX.days} days after start")
 
 
 def candle_refused(candle: Candle) -> str | None:

@@ -10,14 +10,22 @@ from marketdata.compute.coverage import Spans, union
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.timeframe import Timeframe, timeframe_named
+from marketdata.model.timeframe import TIMEFRAMES, Timeframe, timeframe_named
 from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Trade
 from marketdata.store.history import History
-from marketdata.store.limits import candle_refused, check_counted, check_limit, instrument_refused, trade_refused
+from marketdata.store.limits import (
+    LISTED_MAX,
+    candle_refused,
+    check_audited,
+    check_counted,
+    check_limit,
+    instrument_refused,
+    trade_refused,
+)
 from marketdata.store.memory_base import Key, MemoryBase, refuse
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, DayCounts
+from marketdata.store.store import Coverage, CoverageAudit, DayCounts
 
 _DAY = timeframe_named("1d")
 
@@ -107,6 +115,18 @@ class MemoryMarket(MemoryBase):
         with self._lock:
             self._require([instrument.key])
             return self._histories[instrument.key].counts(timeframe, span, closed)
+
+    def audit_coverage(self, instrument: Instrument, span: Span, *, repair: bool = True) -> CoverageAudit:
+        """See Store. Raises: NotFound; RequestInvalid for a span out of bounds."""
+        check_audited(span)
+        with self._lock:
+            self._require([instrument.key])
+            queued = union(part for (key, _), parts in self._queue.items() if key == instrument.key for part in parts)
+            history = self._histories[instrument.key]
+            found = [fault for timeframe in TIMEFRAMES for fault in history.faults(timeframe, span, queued)]
+            if repair:
+                self._enqueue(instrument.key, union(fault.span for fault in found))
+            return CoverageAudit(tuple(found[:LISTED_MAX]), len(found))
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store; never None, because the lock is waited for."""

@@ -65,6 +65,23 @@ class DayCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class CoverageFault:
+    """Whole buckets of which coverage says something else than the rows; `held`: the rows are there."""
+
+    timeframe: Timeframe
+    span: Span
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageAudit:
+    """What an audit found: the first thousand of `total` faults, by timeframe and time."""
+
+    faults: tuple[CoverageFault, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TroubledInstrument:
     """What the trade ids of one instrument showed, and how many are known to be missing now."""
 
@@ -175,6 +192,14 @@ class Store(WorkStore, Protocol):
 
         Days of which nothing is known are left out, and so are buckets of which all is `closed` time. Candles count as
         soon as they are put, emptiness as in `coverage`.
+        """
+        ...
+
+    def audit_coverage(self, instrument: Instrument, span: Span, *, repair: bool = True) -> CoverageAudit:
+        """Compare coverage with the candles, of every timeframe, that open inside `span`, at most 31 days.
+
+        Time that waits for `roll_up` is left out. With `repair`, wrong time is queued: the next `roll_up` makes its
+        coverage and its coarser candles anew.
         """
         ...
 

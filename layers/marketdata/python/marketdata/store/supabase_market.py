@@ -19,12 +19,12 @@ from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 from marketdata.store import wire
 from marketdata.store.batches import batches
-from marketdata.store.candle_rows import CandleColumns, CoverageSpans, DayColumns, candle_row
+from marketdata.store.candle_rows import AuditColumns, CandleColumns, CoverageSpans, DayColumns, candle_row
 from marketdata.store.instrument_numbers import InstrumentNumbers
-from marketdata.store.limits import check_counted, check_limit
+from marketdata.store.limits import check_audited, check_counted, check_limit
 from marketdata.store.page_rows import PageColumns
 from marketdata.store.patient_client import PatientClient, Refused
-from marketdata.store.store import CandlePage, Coverage, DayCounts
+from marketdata.store.store import CandlePage, Coverage, CoverageAudit, DayCounts
 from marketdata.store.trade_rows import TradeColumns, trade_row
 from marketdata.store.wire import Row, time_text
 
@@ -167,6 +167,17 @@ class SupabaseMarket:
             "p_closed": wire.multirange(union(closed)),
         }
         return self._client.call("count_candles", "count_candles_v2", arguments, DayColumns).days()
+
+    def audit_coverage(self, instrument: Instrument, span: Span, *, repair: bool = True) -> CoverageAudit:
+        """See Store. Raises: also RequestInvalid for a span out of bounds."""
+        check_audited(span)
+        arguments = {
+            "p_instrument_id": self._numbers.of("audit_coverage", instrument),
+            "p_start": wire.time_text(span.start),
+            "p_end": wire.time_text(span.end),
+            "p_repair": repair,
+        }
+        return self._client.call("audit_coverage", "audit_coverage_v1", arguments, AuditColumns).audit()
 
     def roll_up(self, *, limit: int = 2000) -> int | None:
         """See Store. An answer that was lost on the way is asked for again; then the count is of the second drain."""
