@@ -24,12 +24,15 @@ def record_feed(
     output: Annotated[Path, typer.Argument(help="The file to write; .gz compresses. Never written over.")],
     symbol: Annotated[list[str], typer.Option("--symbol", "-s", help="As the exchange spells it; repeat for more.")],
     exchange: Annotated[str, typer.Option(help="Which exchange.")] = "coinbase",
-    feed: Annotated[str, typer.Option(help="Which of its feeds.")] = "exchange",
+    feed: Annotated[str | None, typer.Option(help="Which of its feeds; the first if not given.")] = None,
     url: Annotated[str | None, typer.Option(help="Another address, e.g. a simulator's.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop by itself after so long.", min=0.1)] = None,
 ) -> None:
     """Write every frame of a live feed to a capture file, until Ctrl-C."""
-    adapter, connect = _door(exchange, feed, url)
+    adapter, connect = _door(exchange, feed or adapter_for(exchange).default_feed, url)
+    most = adapter.symbols_per_connection_max
+    if most is not None and len(symbol) > most:
+        raise RequestInvalid("symbol", f"a capture is of one connection, and {exchange} lets one carry {most} symbols")
     try:
         capture = CaptureFile(output)
     except FileExistsError:

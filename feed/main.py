@@ -26,6 +26,7 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
 from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
+from marketdata.net.streams import LiveStream, live_stream
 from marketdata.wiring import Settings, live_connect, live_feed, settings, shared_budget, store_from
 
 from feed.gateway import gateway
@@ -83,9 +84,9 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     """The job, wired to the real store and the exchanges of the settings; `clients` is closed when it is done."""
     clock, store = SystemClock(), store_from(known)
 
-    def open_stream(exchange: str) -> Stream:
-        feed = live_feed(known, exchange)
-        return Stream(feed, clock=clock, connect=live_connect(known, feed))
+    def open_stream(exchange: str) -> LiveStream:
+        live = live_feed(known, exchange)
+        return live_stream(live, lambda: Stream(live, clock=clock, connect=live_connect(known, live)))
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
         adapter = adapter_for(followed.name)
@@ -98,6 +99,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
             clock,
             sleep=time.sleep,
             wait_seconds_max=MEND_TURN_SECONDS_MAX,
+            read_refusal=adapter.read_refusal,
         )
         clients.callback(rest.close)
 

@@ -89,6 +89,13 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the exchange
         concurrency_reserved=1,
     ),
+    Function(
+        "audit_coverage",
+        "Holds coverage to the rows.",
+        timeout_seconds=600,  # a year of each instrument, month by month
+        memory_megabytes=256,  # it waits for the database
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -115,6 +122,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("backfill", "backfill", every_minutes=1),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
+    Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),
 )
 
 

@@ -84,3 +84,11 @@ def expected_spans(name: str) -> list[Span]:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def bitfinex_websocket() -> Iterator[Captured]:
+    """Eight pairs with trades, books and tickers, every frame numbered, 2021-04-05."""
+    with gzip.open(FOLDER / "bitfinex/ws_8pairs_2021-04-05.txt.gz", "rt") as lines:
+        for line in lines:
+            if match := _RECEIVED.match(line.rstrip("\n")):
+                yield datetime.fromtimestamp(float(match[1]), UTC), match[2]

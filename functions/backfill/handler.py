@@ -9,43 +9,12 @@ Answer: {"status": "success", "job": "backfill",
 """
 
 from datetime import timedelta
-from typing import Any
 
-from marketdata import wiring
-from marketdata.clock import Clock, SystemClock
-from marketdata.jobs.run_job import run_job, scheduled_time
-from marketdata.observe import Handler, logger, watched
-from marketdata.store.store import Store
-from marketdata.wiring import Settings
+from marketdata.job_function import entry_point, job_application
 
 JOB = "backfill"
 # The last request waits for its turn and its answer, and what it brought is written, before Lambda cuts it off.
 MARGIN = timedelta(seconds=25)
 
-
-def application(store: Store, settings: Settings, clock: Clock) -> Handler:
-    """The scheduled job over `store`."""
-    jobs = wiring.jobs(settings, store, watching=True)
-
-    def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        deadline = clock.now() + timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
-        run = run_job(
-            JOB,
-            store,
-            clock,
-            deadline,
-            trigger="schedule",
-            jobs=jobs,
-            scheduled_time=scheduled_time(event),
-        )
-        logger.info("backfill done", extra={"job": JOB, "result": run.result})
-        return run.document()
-
-    return answer
-
-
-@watched(JOB)
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Lambda's entry point. Raises: whatever stopped the job, for the schedule to try again."""
-    settings = wiring.settings()
-    return application(wiring.shared_store(settings), settings, SystemClock())(event, context)
+application = job_application(JOB, margin=MARGIN, watching=True)
+handler = entry_point(JOB, application)

@@ -7,9 +7,6 @@ The shipped default of `make up` and the exchange of the tests; the production a
     /products ...   REST, see coinbase_rest.py
 """
 
-from types import TracebackType
-from typing import Self
-
 from aiohttp import web
 from marketdata.clock import Clock
 
@@ -17,6 +14,7 @@ from local.exchanges.coinbase_advanced import AdvancedSession
 from local.exchanges.coinbase_feed import FeedSession
 from local.exchanges.coinbase_rest import Rest
 from local.exchanges.faults import Faults
+from local.exchanges.server import Server
 from local.exchanges.streams import Streams
 from local.exchanges.tape import Tape
 
@@ -47,52 +45,15 @@ def coinbase_simulator(
     return application
 
 
-class Simulator:
+class Simulator(Server):
     """The application, listening: `async with Simulator(application) as simulator: ... simulator.url`."""
-
-    def __init__(self, application: web.Application, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        self._host = host
-        self._port = port
-
-    @property
-    def url(self) -> str:
-        """REST's base URL, once started."""
-        return f"http://{self._authority}"
 
     @property
     def exchange_url(self) -> str:
         """The Exchange feed's URL, once started."""
-        return f"ws://{self._authority}/exchange"
+        return self.websocket_url("/exchange")
 
     @property
     def advanced_url(self) -> str:
         """The Advanced Trade feed's URL, once started."""
-        return f"ws://{self._authority}/advanced"
-
-    async def start(self) -> None:
-        """Listen; port 0 takes any free one. OSError if the port is in use."""
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError:
-            await self._runner.cleanup()
-            raise
-        self._port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Close every connection and stop listening."""
-        await self._runner.cleanup()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    @property
-    def _authority(self) -> str:
-        return f"{self._host}:{self._port}"
+        return self.websocket_url("/advanced")

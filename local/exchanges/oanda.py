@@ -1,201 +1,156 @@
-"""A server that speaks OANDA's v20 wire protocol about an invented market: the pricing stream and REST candles.
+"""An OANDA that runs here: a real server that speaks its v20 protocol about the invented market of the tape.
 
-The stream tells at most the last price of each quarter second, as OANDA's does, so candles made of it differ from the
-ones that REST answers with: those know every tick. Faults strike the stream; REST never lies.
-Source: docs/add-an-exchange.md#oanda.
+    /v3/accounts/{account}/pricing/stream      an endless answer of lines
+    /v3/instruments/{instrument}/candles       REST, see oanda_rest.py
+
+Nobody sees OANDA's trades: each trade of the tape is told as prices around it, one step on either side. The stream
+tells the last of each quarter second alone, so candles made of it differ from the ones that REST answers with: those
+know every price. (OANDA's quarters begin differently on every connection, ours on all at once.) Faults strike the
+stream; REST never lies. Source: docs/add-an-exchange.md#oanda.
 """
 
 import asyncio
-import json
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 from marketdata.clock import Clock
-from marketdata.model.span import Span
-from marketdata.model.times import NANOSECONDS_A_SECOND, rfc3339, utc
+from marketdata.model.times import rfc3339
 
-from local.exchanges.quotes import HOUR, QuoteMarket, Tick
+from local.exchanges.faults import Faults
+from local.exchanges.oanda_rest import OandaRest
+from local.exchanges.oanda_wire import ACCOUNT, encode, instruments, is_known, newest, price, refusal, sample, window_start
+from local.exchanges.tape import Market
 
-INSTRUMENTS = ("EUR_USD", "GBP_USD")
-PLACES = 5
-TOKEN, ACCOUNT = "a-token", "101-001-1-1"
+POLL_SECONDS = 0.05
+LINES_QUEUED_MAX = 50_000
+CONNECTIONS_MAX = 20
 HEARTBEAT = timedelta(seconds=5)
-CANDLES_MAX = 5_000
-_WINDOW_MS = 250
-_GRANULARITIES = {"M1": 1, "M5": 5, "M15": 15, "H1": 60, "H4": 240, "H12": 720, "D": 1440}
-_SIDES = {"B": "bid", "A": "ask", "M": "mid"}
 
 
-class OandaFaults:
-    """A healthy exchange, until told otherwise."""
-
-    def __init__(self) -> None:
-        self.silent = False
-        """Keep answers open and say nothing."""
-        self.refusing = 0
-        """Answer everything with this status."""
-        self.closed = False
-        """Prices are not tradeable, as on a weekend."""
-        self._cuts = 0
-        self._injected: deque[bytes] = deque(maxlen=100)
-
-    def cut(self) -> None:
-        """End every open stream once."""
-        self._cuts += 1
-
-    def inject(self, line: bytes) -> None:
-        """Send one raw line on the next stream that looks."""
-        self._injected.append(line)
-
-    @property
-    def cuts(self) -> int:
-        """How often streams were cut so far."""
-        return self._cuts
-
-    def take_injected(self) -> list[bytes]:
-        """The lines to send now; asking uses them up."""
-        lines = [*self._injected]
-        self._injected.clear()
-        return lines
+def oanda_simulator(
+    tape: Market,
+    clock: Clock,
+    faults: Faults | None = None,
+    *,
+    poll_seconds: float = POLL_SECONDS,
+    lines_max: int = LINES_QUEUED_MAX,
+) -> web.Application:
+    """The server as an aiohttp application; what `tape` holds becomes visible as `clock` passes it."""
+    faults = faults or Faults()
+    streams = _Streams(tape, clock, faults, poll_seconds=poll_seconds, lines_max=lines_max)
+    application = web.Application()
+    application.router.add_get("/v3/accounts/{account}/pricing/stream", streams.serve)
+    application.add_routes(OandaRest(tape, clock, faults).routes())
+    application.cleanup_ctx.append(streams.pump)
+    return application
 
 
-class OandaServer:
-    """The handlers, over one market as far as the clock has come."""
+class _Streams:
+    """Every open answer, told by one pump what the tape says as the clock goes on."""
 
-    def __init__(
-        self, market: QuoteMarket, clock: Clock, faults: OandaFaults | None = None, *, poll_seconds: float = 0.05
-    ) -> None:
-        self._market = market
+    def __init__(self, tape: Market, clock: Clock, faults: Faults, *, poll_seconds: float, lines_max: int) -> None:
+        self._tape = tape
         self._clock = clock
-        self._faults = faults or OandaFaults()
+        self._faults = faults
         self._poll_seconds = poll_seconds
+        self._lines_max = lines_max
+        self._listed = instruments(tape.products.values())
+        self._answers: set[_Answer] = set()
 
-    def application(self) -> web.Application:
-        """The server, as an aiohttp application."""
-        application = web.Application()
-        application.router.add_get("/v3/accounts/{account}/pricing/stream", self._guarded(self.stream))
-        application.router.add_get("/v3/instruments/{instrument}/candles", self._guarded(self.candles))
-        return application
-
-    def _guarded(
-        self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            if self._faults.refusing:
-                return web.Response(status=self._faults.refusing, headers={"Retry-After": "1"})
-            if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-                return _refusal(401, "Insufficient authorization to perform request.")
-            return await handler(request)
-
-        return guarded
-
-    async def stream(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Lines without end: the newest price of each instrument first, then prices and a heartbeat each 5 s."""
-        instruments = request.query.get("instruments", "").split(",")
-        if request.match_info["account"] != ACCOUNT or not set(instruments) <= set(INSTRUMENTS):
-            return _refusal(400, "Invalid value specified for 'instruments'")
-        answer = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
-        await answer.prepare(request)
-        cuts, told_until = self._faults.cuts, self._clock.now() - timedelta(seconds=60)
-        beat_at = self._clock.now()
-        while self._faults.cuts == cuts:
-            now = self._clock.now()
-            lines = self._faults.take_injected()
-            if not self._faults.silent:
-                lines += [line for name in instruments for line in self._prices(name, told_until, now)]
-                if now >= beat_at:
-                    lines.append(_line({"type": "HEARTBEAT", "time": rfc3339(now)}))
-                    beat_at = now + HEARTBEAT
-            told_until = now
-            if lines:
-                await answer.write(b"".join(lines))
+        if self._faults.refusing or len(self._answers) >= CONNECTIONS_MAX:
+            raise web.HTTPServiceUnavailable
+        if not is_known(request):
+            return refusal(401, "Insufficient authorization to perform request.")
+        wanted = request.query.get("instruments", "").split(",")
+        if request.match_info["account"] != ACCOUNT or not self._listed.keys() >= set(wanted):
+            return refusal(400, "Invalid value specified for 'instruments'")
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        await response.prepare(request)
+        answer = _Answer(request, {name: self._listed[name] for name in wanted}, self._lines_max)
+        self._answers.add(answer)
+        try:
+            await answer.write(response)
+        finally:
+            self._answers.discard(answer)
+        return response
+
+    async def pump(self, application: web.Application) -> AsyncIterator[None]:
+        """Tick for as long as the application runs."""
+        task = asyncio.create_task(self._tick_forever())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        for answer in self._answers:
+            answer.abort()
+
+    async def _tick_forever(self) -> None:
+        while True:
+            self._tick(self._clock.now())
             await asyncio.sleep(self._poll_seconds)
-        if request.transport is not None:
-            request.transport.close()
-        return answer
 
-    def _prices(self, name: str, after: datetime, until: datetime) -> list[bytes]:
-        """The last price of each quarter second after one moment and up to another."""
-        windows: dict[int, tuple[datetime, Tick]] = {}
-        for time, tick in self._ticks(name, after, until):
-            windows[int(time.timestamp() * 1_000) // _WINDOW_MS] = (time, tick)
-        return [self._price(name, time, tick) for time, tick in windows.values()]
+    def _tick(self, now: datetime) -> None:
+        cut, injected = self._faults.take_cut(), self._faults.take_injected()
+        for answer in tuple(self._answers):
+            if cut:
+                answer.abort()
+                continue
+            lines = [*self._prices(answer, now), *self._beat(answer, now)]
+            if not self._faults.silent:
+                answer.send([*lines, *injected])
 
-    def _price(self, name: str, time: datetime, tick: Tick) -> bytes:
-        bid, ask = (f"{Decimal(points).scaleb(-PLACES):f}" for points in (tick.bid, tick.ask))
-        return _line(
-            {
-                "type": "PRICE",
-                "instrument": name,
-                "time": rfc3339(time).replace("Z", "000Z"),
-                "tradeable": not self._faults.closed,
-                "bids": [{"price": bid, "liquidity": tick.bid_size}],
-                "asks": [{"price": ask, "liquidity": tick.ask_size}],
-                "closeoutBid": bid,
-                "closeoutAsk": ask,
-            }
-        )
+    def _prices(self, answer: "_Answer", now: datetime) -> Iterator[str]:
+        """What has not been told yet, of the quarters of a second that are over."""
+        until = window_start(now)
+        for name, product in answer.listed.items():
+            since = answer.told_until
+            trades = newest(self._tape, product, until) if since is None else sample(self._tape, product, since, until)
+            for trade in trades:
+                yield self._line(price(name, trade, self._tape.products[product]))
+        answer.told_until = until
 
-    def _ticks(self, name: str, after: datetime, until: datetime) -> Iterable[tuple[datetime, Tick]]:
-        hour = after.replace(minute=0, second=0, microsecond=0)
-        while hour <= until:
-            for tick in self._market.hour(name, hour):
-                time = hour + timedelta(milliseconds=tick.milliseconds)
-                if after < time <= until:
-                    yield time, tick
-            hour += HOUR
+    def _beat(self, answer: "_Answer", now: datetime) -> Iterator[str]:
+        if answer.beat_at is None or now >= answer.beat_at:
+            answer.beat_at = now + HEARTBEAT
+            yield self._line({"type": "HEARTBEAT", "time": rfc3339(now)})
+            if self._faults.unknowns:
+                yield encode({"type": "NOVELTY", "depth": [1, 2]})
 
-    async def candles(self, request: web.Request) -> web.Response:
-        """Candles of every tick; none for a bucket without. Days begin at 17:00 New York unless asked otherwise."""
-        query, name = request.query, request.match_info["instrument"]
-        minutes = _GRANULARITIES.get(query.get("granularity", "S5"))
-        if name not in INSTRUMENTS or minutes is None:
-            return _refusal(400, "Invalid value specified for 'instrument' or 'granularity'")
-        if minutes > 60 and (query.get("dailyAlignment"), query.get("alignmentTimezone")) != ("0", "UTC"):
-            return _refusal(400, "this server knows days of UTC only")
-        length = timedelta(minutes=minutes)
-        start, end = (datetime.fromisoformat(query[name]) for name in ("from", "to"))
-        if (end - start) / length > CANDLES_MAX:
-            return _refusal(400, "Maximum value for 'count' exceeded")
-        rows = self._rows(name, Span(start, min(end, self._clock.now())), length, query.get("price", "M"))
-        return web.json_response({"instrument": name, "granularity": query["granularity"], "candles": rows})
-
-    def _rows(self, name: str, span: Span, length: timedelta, prices: str) -> list[dict[str, Any]]:
-        buckets: dict[datetime, list[Tick]] = {}
-        for time, tick in self._ticks(name, span.start - timedelta(microseconds=1), span.end):
-            seconds = int(length.total_seconds())
-            opens = utc(int(time.timestamp()) // seconds * seconds * NANOSECONDS_A_SECOND)
-            if opens < span.end:
-                buckets.setdefault(opens, []).append(tick)
-        now = self._clock.now()
-        return [
-            {
-                "complete": opens + length <= now,
-                "volume": len(ticks),
-                "time": rfc3339(opens).replace("Z", ".000000000Z"),
-                **{_SIDES[letter]: _ohlc([_points(tick, letter) for tick in ticks]) for letter in prices},
-            }
-            for opens, ticks in buckets.items()
-        ]
+    def _line(self, document: dict[str, Any]) -> str:
+        return encode({**document, "novelty": {"a": [1]}} if self._faults.unknowns else document)
 
 
-def _points(tick: Tick, letter: str) -> Decimal:
-    points = {"B": Decimal(tick.bid), "A": Decimal(tick.ask), "M": Decimal(tick.bid + tick.ask) / 2}[letter]
-    return points.scaleb(-PLACES)
+class _Answer:
+    """One client's answer and the bounded queue of lines it has not taken yet."""
 
+    def __init__(self, request: web.Request, listed: dict[str, str], lines_max: int) -> None:
+        self.listed = listed
+        """Its instruments, and the product that each is."""
+        self.told_until: datetime | None = None
+        self.beat_at: datetime | None = None
+        self._request = request
+        self._queue: asyncio.Queue[str] = asyncio.Queue(lines_max)
 
-def _ohlc(prices: list[Decimal]) -> dict[str, str]:
-    values = {"o": prices[0], "h": max(prices), "l": min(prices), "c": prices[-1]}
-    return {letter: f"{price:f}" for letter, price in values.items()}
+    def send(self, lines: list[str]) -> None:
+        """Queue lines; a client too slow to keep up is cut off."""
+        try:
+            for line in lines:
+                self._queue.put_nowait(line)
+        except asyncio.QueueFull:
+            self.abort()
 
+    def abort(self) -> None:
+        """Break the connection in the middle of the answer."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
-def _line(document: dict[str, Any]) -> bytes:
-    return json.dumps(document).encode() + b"\n"
-
-
-def _refusal(status: int, message: str) -> web.Response:
-    return web.json_response({"errorMessage": message}, status=status)
+    async def write(self, response: web.StreamResponse) -> None:
+        """Send what is queued, in order, until the connection ends."""
+        with suppress(ConnectionError):
+            while True:
+                await response.write(f"{await self._queue.get()}\n".encode())

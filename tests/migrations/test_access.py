@@ -40,12 +40,6 @@ WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "retention", "feeds"}
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1},
     "get_coverage_v1": {"p_instrument_id": 1, "p_timeframe": 1},
-    "count_candles_v1": {
-        "p_instrument_id": 1,
-        "p_timeframe": 1,
-        "p_start": "2026-11-23Z",
-        "p_end": "2026-11-24Z",
-    },
     "count_candles_v2": {
         "p_instrument_id": 1,
         "p_timeframe": 1,
@@ -63,14 +57,14 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "mark_empty_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_spans": "{}"},
     "ensure_partitions_v1": {"p_from": "2026-11-23Z", "p_to": "2026-11-24Z"},
     "get_gaps_v1": {},
-    "record_gaps_v1": {
+    "record_gaps_v2": {
         "p_instrument_id": 1,
         "p_timeframe": 1,
         "p_spans": "{[2026-11-23Z,2026-11-24Z)}",
         "p_cause": "scan",
         "p_found_at": "2026-11-24Z",
     },
-    "claim_gaps_v1": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60, "p_limit": 1},
+    "claim_gaps_v2": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60, "p_limit": 1},
     "resolve_gap_v1": {
         "p_id": 1,
         "p_worker": "w",
@@ -78,7 +72,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_state": "filled",
         "p_now": "2026-11-24Z",
     },
-    "release_gap_v1": {
+    "release_gap_v2": {
         "p_id": 1,
         "p_worker": "w",
         "p_attempts": 1,
@@ -110,13 +104,10 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_alerts_before": "2026-11-24Z",
     },
 }
-# Their later versions take the same.
-FUNCTIONS |= {f"{name}_v2": FUNCTIONS[f"{name}_v1"] for name in ("record_gaps", "claim_gaps", "release_gap")}
 CALLABLE_BY_ALL = {
     "get_candles_v1",
     "read_candles_v1",
     "get_coverage_v1",
-    "count_candles_v1",
     "count_candles_v2",
     "get_gaps_v1",
     "schema_version_v1",
@@ -177,7 +168,7 @@ def test_maintenance_is_for_the_service_role_alone(
 def test_what_everybody_may_read_is_there_to_read(market: Database, supabase: RunningSupabase) -> None:
     market.put([minute(0)])
     market.drain()
-    market.value("select record_gaps_v1(1::smallint, 1::smallint, '{[2026-11-23Z,2026-11-24Z)}', 'scan', now())")
+    market.value("select record_gaps_v2(1::smallint, 1::smallint, '{[2026-11-23Z,2026-11-24Z)}', 'scan', now())")
     for table in READABLE_BY_ALL:
         rows = httpx.get(f"{supabase.url}/rest/v1/{table}", headers={"apikey": supabase.anon_key}).json()
         assert rows, table

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.bitfinex_rest import BitfinexRest
+from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
+from marketdata.exchanges.exchange import Refusal
 from marketdata.model.candle import Source
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, timeframe_named
@@ -94,9 +95,45 @@ def test_an_answer_that_cannot_be_is_malformed_with_its_beginning_as_evidence(bo
     assert refused.value.excerpt == body.decode()[:300]
 
 
+def test_trades_are_asked_for_by_time_and_come_ordered_by_time_and_id() -> None:
+    request = REST.trades_from("tBTCUSD", Span(START, START + timedelta(minutes=1)))
+    assert (request.path, dict(request.query)["end"]) == ("/v2/trades/tBTCUSD/hist", str(START_MS + 59_999))
+    body = json.dumps([[9, START_MS, -1, 5], [8, START_MS, 0.5, 6, "new"], [10, START_MS - 1, 2, 7]]).encode()
+    page = REST.parse_trades(body, "tBTCUSD")
+    assert [(one.id, one.side.value, str(one.price)) for one in page.trades] == [
+        (10, "buy", "7"),
+        (8, "buy", "6"),
+        (9, "sell", "5"),
+    ]
+    assert page.next_before is None
+
+
+@pytest.mark.parametrize("body", [b"", b"[[1,2]]", b'["error",10020,"symbol: invalid"]', b"[[1,1470009600000,0,5]]"])
+def test_trades_that_cannot_be_are_malformed(body: bytes) -> None:
+    with pytest.raises(RemoteMalformed):
+        REST.parse_trades(body, "tBTCUSD")
+
+
 @needs_captures
 def test_a_recorded_day_newest_first_is_read_whole() -> None:
     body = (FOLDER / "bitfinex/btc_candle_data_1m.json").read_bytes()
     candles = REST.parse_candles(body, "tBTCUSD", M1, EPOCH)
     assert len(candles) == len(json.loads(body)) > 900
     assert candles == sorted(candles, key=lambda one: one.open_time)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "wait_seconds"),
+    [
+        (429, b'{"error":"ERR_RATE_LIMIT"}', "asked too often", 60),
+        (500, b'["error",11010,"ratelimit: error"]', "ratelimit: error", 60),
+        (500, b'["error",10020,"symbol: invalid"]', "symbol: invalid", None),
+    ],
+)
+def test_what_bitfinex_refuses_is_in_the_body(status: int, body: bytes, reason: str, wait_seconds: float) -> None:
+    assert read_refusal(status, body) == Refusal(reason, wait_seconds)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'["error",20060,"maintenance"]', b'["error"]'])
+def test_an_exchange_that_is_away_refuses_nothing(body: bytes) -> None:
+    assert read_refusal(503, body) is None

@@ -1,8 +1,6 @@
 """Coinbase's frames and bodies: what is read, what is passed over, what is refused."""
 
 import json
-import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -259,58 +257,6 @@ def test_rest_trades_page_by_id_towards_the_past() -> None:
     assert CoinbaseRest().parse_trades(b"[]", "BTC-USD").next_before is None
     request = CoinbaseRest().trades_request("BTC-USD", before=11, limit=5_000)
     assert (request.path, dict(request.query)) == ("/products/BTC-USD/trades", {"limit": "1000", "after": "11"})
-
-
-# Fuzz -----------------------------------------------------------------------------------------------------------------
-
-FRAMES_FUZZED = 100_000
-ODD: list[object] = [None, True, -1, 0, 1e308, 2**70, "", "NaN", "9" * 400, "\u0000", [], {}, [[]], {"a": {}}, "1e-400"]
-
-
-def mutated(random_source: random.Random) -> Iterator[bytes]:
-    """Good frames with a field replaced, removed or added, bytes flipped, cut or doubled."""
-    whole: list[dict[str, Any]] = [MATCH, HEARTBEAT, SUBSCRIPTIONS, ERROR, advanced(ADVANCED_TRADE, ADVANCED_TRADE)]
-    while True:
-        message = json.loads(json.dumps(random_source.choice(whole)))
-        target = message
-        while random_source.random() < 0.4:
-            inner = [value for value in target.values() if isinstance(value, dict)]
-            inner += [
-                item for value in target.values() if isinstance(value, list) for item in value if isinstance(item, dict)
-            ]
-            if not inner:
-                break
-            target = random_source.choice(inner)
-        for _ in range(random_source.randrange(3)):
-            target[random_source.choice([*target, "extra"])] = random_source.choice(ODD)
-        frame = bytearray(json.dumps(message).encode())
-        for _ in range(random_source.choice((0, 0, 1, 3))):
-            frame[random_source.randrange(len(frame))] = random_source.randrange(256)
-        if random_source.random() < 0.1:
-            del frame[random_source.randrange(len(frame)) :]
-        yield bytes(frame)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("decoder", [CoinbaseExchange(), CoinbaseAdvanced()])
-def test_decode_raises_nothing_but_its_one_declared_error(decoder: FrameDecoder) -> None:
-    seed = 20_261_121
-    frames = mutated(random.Random(seed))
-    good = malformed = 0
-    for number in range(FRAMES_FUZZED // 2):
-        frame = next(frames)
-        try:
-            events = decoder.decode(frame, None)
-        except RemoteMalformed:
-            malformed += 1
-            continue
-        except BaseException:
-            print(f"seed {seed}, frame {number}: {frame!r}")
-            raise
-        good += 1
-        trades = [event for event in events if isinstance(event, Trade)]
-        assert all(trade.price.is_finite() and trade.price > 0 and trade.size > 0 < trade.id for trade in trades), frame
-    assert min(good, malformed) > FRAMES_FUZZED // 20
 
 
 @needs_captures

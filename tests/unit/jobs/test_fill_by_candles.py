@@ -87,6 +87,19 @@ async def test_a_row_that_one_answer_lost_is_taken_from_the_other() -> None:
         assert (writer.empty, writer.remaining) == ((), ())
 
 
+async def test_silence_that_only_one_answer_shows_between_its_rows_is_not_believed() -> None:
+    span = ago(0, minutes=300)
+    async with past_exchange() as exchange:
+
+        def lose_one_then_most(rows: Rows) -> Rows:
+            middle = len(rows) // 2
+            return rows[:middle] + rows[middle + 1 :] if len(exchange.paths("candles")) == 1 else rows[:3]
+
+        exchange.lie = candles_only(lose_one_then_most)
+        writer = await filled(exchange, QUIET, span)
+        assert (writer.empty, writer.remaining) == (union(empty_minutes(QUIET, span)), ())
+
+
 async def test_candles_of_a_busy_market_that_the_exchange_lost_are_made_from_its_trades() -> None:
     span = ago(0, minutes=60)
     async with past_exchange() as exchange:

@@ -28,8 +28,8 @@ from marketdata.model.times import EPOCH
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.store.memory import MemoryStore
 
-from local.exchanges.coinbase import Simulator
 from local.exchanges.recorded_candles import RecordedCandles
+from local.exchanges.server import Server
 from tests.captures import FOLDER, candle_pages, expected_spans, needs_captures
 
 BTC = Instrument("bitfinex", "tBTCUSD", "BTC", "USD")
@@ -103,7 +103,7 @@ async def recorded(pages: list[bytes], *, held: bool = False) -> AsyncIterator[R
     """The server listening, and a store that follows tBTCUSD and has all that is recorded, if it is `held`."""
     server, store = RecordedCandles("trade:1m:tBTCUSD", pages), MemoryStore()
     store.put_instruments([BTC])
-    async with Simulator(server.application()) as listening:
+    async with Server(server.application()) as listening:
         last = max(row[0] for page in pages for row in json.loads(page))
         clock = FakeClock(datetime.fromtimestamp(last / 1000, UTC) + MINUTE + GRACE)
 
@@ -113,9 +113,9 @@ async def recorded(pages: list[bytes], *, held: bool = False) -> AsyncIterator[R
         def seconds() -> float:
             return (clock.now() - EPOCH).total_seconds()
 
-        budget = PacedBudget(0.4, 5, seconds)
+        budget = PacedBudget(0.25, 5, seconds)
         rest = Rest("bitfinex", listening.url, budget, clock, sleep=sleep)
-        made = Recorded(pages, server, clock, ExchangePast(rest.get, REST), store)
+        made = Recorded(pages, server, clock, ExchangePast(rest.get, REST, trades_by_time=REST), store)
         if held:
             store.put_candles(made.candles)
         try:

@@ -2,8 +2,9 @@
 
 import csv
 import gzip
+import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.coinbase import CoinbaseRecording
 from marketdata.exchanges.oanda import OandaRecording
+from marketdata.exchanges.registry import recording
 from marketdata.jobs.replay import CapturedFrame, read_capture, replay
 from marketdata.model.candle import Candle, Source
 from marketdata.model.quote import PriceSide
@@ -21,6 +23,7 @@ from tests.captures import (
     FOLDER,
     Captured,
     advanced_trade,
+    bitfinex_websocket,
     exchange_matches,
     lean_rows,
     needs_captures,
@@ -71,6 +74,43 @@ def expected_figures(row: dict[str, str]) -> tuple[object, ...]:
     counts = (row[name] for name in ("trade_count", "first_trade_id", "last_trade_id"))
     time = datetime.fromisoformat(row["open_time"].replace("Z", "+00:00"))
     return (row["symbol"], time, *map(Decimal, decimals), *map(int, counts))
+
+
+@needs_captures
+def test_a_recording_of_bitfinex_gives_the_candles_of_its_trades_folded_by_hand(tmp_path: Path) -> None:
+    """Trades of one millisecond come newest first: in order of arrival some of these would open or close wrongly."""
+    path = write_capture(bitfinex_websocket(), tmp_path / "capture.ndjson.gz")
+    replayed = replay(read_capture(path), recording("bitfinex"), M1)
+    assert [figures(candle) for candle in replayed.candles] == folded_by_hand()
+    assert (len(replayed.candles), replayed.trades, replayed.malformed) == (150, 248, 0)
+    # One minute began and ended while this connection held.
+    held = [(one.symbol, one.open_time.minute) for one in replayed.candles if one.source is not Source.PARTIAL]
+    assert held == [("tETHJPY", 27)]
+
+
+def folded_by_hand() -> list[tuple[object, ...]]:
+    """The figures of each minute, from the raw recording, with the standard library alone."""
+    symbols: dict[int, str] = {}
+    rows: dict[tuple[str, int], dict[int, list[Decimal]]] = {}
+    for _, frame in bitfinex_websocket():
+        message = json.loads(frame, parse_float=Decimal, parse_int=Decimal)
+        if isinstance(message, dict):
+            if message.get("channel") == "trades" and message["event"] == "subscribed":
+                symbols[int(message["chanId"])] = message["symbol"]
+        elif int(message[0]) in symbols and message[1] != "hb":
+            for row in message[1] if isinstance(message[1], list) else [message[2]]:
+                rows.setdefault((symbols[int(message[0])], int(row[1]) // 60_000), {})[int(row[0])] = row
+    return [fold(symbol, minute, list(rows[symbol, minute].values())) for symbol, minute in sorted(rows)]
+
+
+def fold(symbol: str, minute: int, rows: list[list[Decimal]]) -> tuple[object, ...]:
+    in_time = sorted(rows, key=lambda row: (row[1], row[0]))
+    prices, ids = [row[3] for row in in_time], [int(row[0]) for row in rows]
+    volume, quote = sum(abs(row[2]) for row in rows), sum(abs(row[2]) * row[3] for row in rows)
+    vwap = (Decimal(quote) / Decimal(volume)).quantize(Decimal(1).scaleb(-18))
+    opens = datetime.fromtimestamp(minute * 60, UTC)
+    outline = (prices[0], max(prices), min(prices), prices[-1])
+    return (symbol, opens, *outline, volume, quote, vwap, len(rows), min(ids), max(ids))
 
 
 @needs_captures

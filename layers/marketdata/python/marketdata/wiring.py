@@ -32,6 +32,7 @@ from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import oanda
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
+from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
@@ -225,6 +226,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
+        "audit_coverage": partial(coverage_audit, history=history),
         "reconcile": partial(reconcile, open_past=pasts(settings, store)),
         "backfill": partial(
             backfill,
@@ -289,12 +291,14 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
         SystemClock(),
         sleep=time.sleep,
         wait_seconds_max=_TURN_SECONDS_MAX,
+        read_refusal=adapter.read_refusal,
     )
     try:
         yield ExchangePast(
             lambda request: rest.get(replace(request, headers=(*request.headers, *secrets.items()))),
             adapter.candle_history(exchange) if adapter.candle_history else None,
             adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
+            adapter.trades_by_time(exchange) if adapter.trades_by_time else None,
         )
     finally:
         rest.close()

@@ -170,8 +170,6 @@ class Bars:
         self._stirred = True
         self._whole_since_ns = None
         self._acknowledged_at_ns = None
-        if self._newest is not None:
-            self._newest.broken = True
 
     def take(self) -> list[Change]:
         """The candles that are not as they were at the last take, oldest first."""
@@ -344,7 +342,7 @@ class Bars:
         if bucket.source is Source.LIVE:
             return Source.LIVE
         since_ns = self._whole_since_ns
-        whole = closed and not bucket.broken and since_ns is not None and since_ns <= bucket.start_ns
+        whole = closed and since_ns is not None and since_ns <= bucket.start_ns
         return Source.LIVE if whole else Source.PARTIAL
 
     def _is_proven(self, bucket: Bucket) -> bool:

@@ -38,8 +38,6 @@ class Bucket:
     trades: int = 0
     ids: set[int] = field(default_factory=set)
     """Where ids do not count up by one, which were seen."""
-    broken: bool = False
-    """The connection ended while this bucket was the newest."""
     changed: bool = True
     """Not as it was at the last take."""
     joined: bool = False

@@ -92,6 +92,7 @@ class CoinbaseExchange:
     # the watchdog looks this is less than 4 s.
     silence_seconds_max = 3.5
     connection_seconds_max: float | None = None
+    symbols_per_connection_max: int | None = None
 
     def __init__(self, url: str = EXCHANGE_URL, name: str = NAME) -> None:
         self._url = url
@@ -219,6 +220,7 @@ class CoinbaseAdvanced:
     ids_contiguous = True
     silence_seconds_max = 3.5
     connection_seconds_max: float | None = None
+    symbols_per_connection_max: int | None = None
 
     def __init__(self, url: str = ADVANCED_URL, name: str = NAME) -> None:
         self._url = url

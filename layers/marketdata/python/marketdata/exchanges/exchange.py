@@ -4,7 +4,7 @@ Nothing here performs input or output: frames and bodies come in, events, reques
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,18 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an answer other than 200 says; with `wait_seconds`, that the exchange wants to be left alone for so long."""
+
+    reason: str
+    wait_seconds: float | None = None
+
+
+ReadRefusal = Callable[[int, bytes], Refusal | None]
+"""Reads the status and the body of an answer other than 200; None leaves it to the status alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,9 @@ class LiveTrades(FrameDecoder, Protocol):
     """Longest silence of a healthy connection; heartbeats included."""
     connection_seconds_max: float | None
     """How long the exchange lets a connection live, where it says so: a new one is made in time."""
+
+    symbols_per_connection_max: int | None
+    """How many symbols one connection may carry; None where that is no limit of ours."""
 
     def session(self) -> "LiveTrades":
         """What speaks on one new connection; itself where a frame means the same on every connection."""
@@ -86,6 +101,22 @@ class CandleHistory(Protocol):
 
     def parse_candles(self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime) -> list[Candle]:
         """The candles in one answer, oldest first, ranked `venue`. Raises: RemoteMalformed."""
+        ...
+
+
+class TradesByTime(Protocol):
+    """Trades of a span over REST, where ids cannot be asked for."""
+
+    name: str
+    trades_a_request: int
+    """How many trades one answer may hold; that many mean that there may be more."""
+
+    def trades_from(self, symbol: str, span: Span) -> Request:
+        """The oldest trades in `span`, as many as one answer may hold."""
+        ...
+
+    def parse_trades(self, body: bytes, symbol: str) -> TradePage:
+        """One page, ordered by (time, id). Raises: RemoteMalformed."""
         ...
 
 

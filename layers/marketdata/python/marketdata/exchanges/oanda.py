@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.exchange import LiveTrades, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Event, Heartbeat, Ignored, Refused, Subscribed
@@ -82,6 +82,7 @@ class OandaPricing:
     # A heartbeat comes every 5 s; OANDA advises to reconnect after 10 s of silence.
     silence_seconds_max = 10.0
     connection_seconds_max: float | None = None
+    symbols_per_connection_max: int | None = None
 
     def __init__(self, url: str = STREAM_URL, name: str = NAME, account: str = "") -> None:
         self._url = url
@@ -90,7 +91,7 @@ class OandaPricing:
         self._decode = msgspec.json.Decoder(_Line).decode
         self._decode_type = msgspec.json.Decoder(_Typed).decode
 
-    def session(self) -> "OandaPricing":
+    def session(self) -> LiveTrades:
         """Itself: a line means the same on every connection."""
         return self
 

@@ -6,9 +6,17 @@ from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges import bitfinex_rest, coinbase, oanda
-from marketdata.exchanges.bitfinex_rest import BitfinexRest
+from marketdata.exchanges.bitfinex import BitfinexTrades
+from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
-from marketdata.exchanges.exchange import CandleHistory, FrameDecoder, LiveTrades, TradeHistory
+from marketdata.exchanges.exchange import (
+    CandleHistory,
+    FrameDecoder,
+    LiveTrades,
+    ReadRefusal,
+    TradeHistory,
+    TradesByTime,
+)
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
 from marketdata.model.quote import PriceSide
 
@@ -28,6 +36,7 @@ class Adapter:
     feeds: Mapping[str, Callable[..., LiveTrades]] = field(default_factory=dict)
     recording: Callable[[str], FrameDecoder] | None = None
     trade_history: Callable[[str], TradeHistory] | None = None
+    trades_by_time: Callable[[str], TradesByTime] | None = None
     candle_history: Callable[[str], CandleHistory] | None = None
     ids_contiguous: bool = False
     """Whether the exchange numbers the trades of one symbol one by one, so that a run of ids proves completeness."""
@@ -38,6 +47,9 @@ class Adapter:
     """Whether it answers only those whom it knows."""
     usual_side: PriceSide | None = None
     """Where quotes stream instead of trades: the price of candles that are asked for by the plain symbol."""
+
+    read_refusal: ReadRefusal | None = None
+    """Where the status of an answer alone does not say whose move it is."""
 
     @property
     def default_feed(self) -> str:
@@ -59,10 +71,14 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         ),
         "bitfinex": Adapter(
             rest_url=bitfinex_rest.REST_URL,
+            feeds={"trades": BitfinexTrades},
+            recording=lambda name: BitfinexTrades(name=name),
+            trades_by_time=BitfinexRest,
             candle_history=BitfinexRest,
-            # 30 candle requests a minute, and whoever asks for more is shut out for a minute.
-            requests_per_second=0.4,
+            # 15 requests for trades a minute, 30 for candles; whoever asks for more is shut out for a minute.
+            requests_per_second=0.25,
             requests_burst=5,
+            read_refusal=read_refusal,
         ),
         "oanda": Adapter(
             rest_url=oanda.REST_URL,

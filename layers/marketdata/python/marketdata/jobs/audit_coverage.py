@@ -37,6 +37,13 @@ class CoverageAuditResult:
         return {"spans": self.spans, "left": self.left, "faults": self.faults, "listed": self.listed}
 
 
+def coverage_audit(
+    store: Store, clock: Clock, deadline: datetime, *, history: timedelta = timedelta(days=365)
+) -> dict[str, object]:
+    """The audit as a job. Raises: StoreError."""
+    return audit_coverage(store, clock, deadline, history=history).document()
+
+
 def audit_coverage(
     store: Store, clock: Clock, deadline: datetime, *, history: timedelta, repair: bool = True
 ) -> CoverageAuditResult:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.exchange import CandleHistory, Request, TradeHistory
+from marketdata.exchanges.exchange import CandleHistory, Request, TradeHistory, TradesByTime
 from marketdata.model.trade import Trade
 
 PAGE_TRADES = 1_000
@@ -22,6 +22,7 @@ class ExchangePast:
     get: Callable[[Request], bytes]
     candles: CandleHistory | None = None
     trades: TradeHistory | None = None
+    trades_by_time: TradesByTime | None = None
 
 
 @dataclass(frozen=True, slots=True)

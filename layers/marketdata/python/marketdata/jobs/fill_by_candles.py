@@ -22,6 +22,7 @@ from marketdata.jobs.gap_writer import GapWriter
 from marketdata.model.candle import Candle
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.model.times import nanoseconds
 from marketdata.store.store import Store
 
 AROUND_NEAR = timedelta(hours=1)
@@ -93,7 +94,7 @@ class CandleFill:
             first = self._fetch(candles, window, around)
         second = self._fetch(candles, window, around)
         if window.end + around >= self._clock.now() - self._grace:
-            self._wait(window, first, second)
+            self._judge_tail(window, first, second)
         return self._judge(window, first, second)
 
     def _room(self, candles: CandleHistory, window: Span) -> timedelta:
@@ -115,12 +116,32 @@ class CandleFill:
         self._writer.put(row for row in found if row.open_time in window)
         return sorted(found, key=_opens)
 
-    def _wait(self, window: Span, first: list[Candle], second: list[Candle]) -> None:
-        """Nobody may have traded since: where that is likely, it is the market's next trade that will tell."""
+    def _judge_tail(self, window: Span, first: list[Candle], second: list[Candle]) -> None:
+        """Nobody may have traded since: the exchange's newest trades say so, or else the market's next trade will."""
         tail = _without(window, first + second)[-1:]
         behind = bool(tail and first and second) and second[-1].close_time <= tail[0].start
-        if self._pages is None and behind and self._clock.now() - tail[0].start <= _silence_believed(second):
+        if self._pages is not None or not behind or self._clock.now() - tail[0].start > _silence_believed(second):
+            return
+        told = [self._traded_since(second[-1]) for _ in range(2)]
+        if told == [False, False]:
+            self._writer.mark_empty(tail)
+        elif True in told:
+            self._writer.note("there are trades since the newest candle, but no candles of them")
+        else:
             self._writer.waits = tail
+
+    def _traded_since(self, candle: Candle) -> bool | None:
+        """Whether the exchange has trades after those of this candle's minute; None if it does not say."""
+        history = self._past.trades_by_time
+        if history is None or not self._go_on():
+            return None
+        request = history.trades_from(candle.symbol, Span(candle.open_time, self._clock.now()))
+        try:
+            trades = history.parse_trades(self._past.get(request), candle.symbol).trades
+        except RemoteMalformed as malformed:
+            self._writer.note(f"{malformed.reason} {malformed.excerpt}".strip())
+            return None
+        return trades[-1].time_ns >= nanoseconds(candle.close_time) if trades else None
 
     def _judge(self, window: Span, first: list[Candle], second: list[Candle]) -> datetime | None:
         """Decide what two answers without these minutes mean; what one of them had is no longer missing."""

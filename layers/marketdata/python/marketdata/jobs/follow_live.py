@@ -23,7 +23,7 @@ from marketdata.jobs.watch_symbols import WatchLimits, WatchSymbols
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.net.stream import Stream
+from marketdata.net.streams import LiveStream
 from marketdata.store.store import FeedStatus, Store
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ ROOM_AHEAD = timedelta(days=4)
 ROOM_BEHIND = timedelta(days=2)
 
 
-OpenStream = Callable[[str], Stream]
+OpenStream = Callable[[str], LiveStream]
 """Makes the stream of an exchange. Raises: RequestInvalid when no adapter has that name."""
 
 OpenMender = Callable[[FollowedExchange], Mender | None]

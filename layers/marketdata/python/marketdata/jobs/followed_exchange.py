@@ -12,7 +12,7 @@ from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, S
 from marketdata.model.quote import Quote
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
-from marketdata.net.stream import Stream
+from marketdata.net.streams import LiveStream
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class FollowedExchange:
     """Takes the events of one stream, on the event loop's thread."""
 
     def __init__(
-        self, stream: Stream, *, keep_trades: bool, trades_max: int, quotes: FollowedQuotes | None = None
+        self, stream: LiveStream, *, keep_trades: bool, trades_max: int, quotes: FollowedQuotes | None = None
     ) -> None:
         self.stream = stream
         self.name = stream.exchange.name
@@ -144,10 +144,11 @@ class FollowedExchange:
             elif isinstance(event, Subscribed):
                 self._acknowledge(event)
             elif isinstance(event, Disconnected):
-                self._ending.clear()
+                lost = self._flowing | self.bars.keys() if event.symbols is None else event.symbols
+                self._ending.difference_update(lost)
                 if self.quotes is not None:
                     self.quotes.disconnected()
-                self._break(self._flowing | self.bars.keys())
+                self._break(lost)
 
     def _open(self, symbol: str) -> Bars | None:
         if symbol not in self._symbols:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from marketdata.clock import Clock
 from marketdata.errors import NotFound, RequestInvalid
+from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile
@@ -25,6 +26,7 @@ JOBS: dict[str, Job] = {
     "order_history": order_history,
     "backfill": backfill,
     "reconcile": reconcile,
+    "audit_coverage": coverage_audit,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 

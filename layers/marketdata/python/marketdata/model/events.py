@@ -52,10 +52,20 @@ class CutAnnounced(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Disconnected(msgspec.Struct, frozen=True):
-    """The connection ended: from here on trades may be missing. A fact of the stream, not a log line."""
+class Paused(msgspec.Struct, frozen=True):
+    """The exchange said that it trades nothing for a while; its connection may be silent until it announces a cut."""
 
     reason: str
 
 
-Event = Trade | Quote | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Disconnected
+class Disconnected(msgspec.Struct, frozen=True):
+    """The connection ended: from here on trades may be missing. A fact of the stream, not a log line.
+
+    `symbols` are those that the connection carried; None means all.
+    """
+
+    reason: str
+    symbols: frozenset[str] | None = None
+
+
+Event = Trade | Quote | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Paused | Disconnected

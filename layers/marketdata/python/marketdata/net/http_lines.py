@@ -1,7 +1,8 @@
 """Lines over one endless HTTP answer, behind the same door as a WebSocket: how OANDA streams.
 
 What a WebSocket would be told in a frame, an endless answer is asked for in its address; so each change of the symbols
-ends the answer and asks for the next one. The first line of an answer is ours and says what was granted or refused.
+asks for another answer, and the one before is let go once that is granted: a refusal costs nothing that flows. The
+first line of an answer is ours and says what was granted or refused.
 """
 
 import asyncio
@@ -48,17 +49,46 @@ class _Lines:
     def __init__(self, client: httpx.AsyncClient, request_for: Callable[[Sequence[str]], Request]) -> None:
         self._client = client
         self._request_for = request_for
-        self._symbols: set[str] = set()
+        self._symbols: frozenset[str] = frozenset()
         self._waiting: asyncio.Queue[bytes | Exception] = asyncio.Queue(LINES_WAITING_MAX)
         self._reading: asyncio.Task[None] | None = None
 
     async def send(self, message: str) -> None:
-        """Ask for what is wanted from now on."""
+        """Ask for what is wanted from now on. Raises: OSError when nobody answers."""
         wish = msgspec.json.decode(message, type=_Wish)
-        await self.end()
-        self._symbols = (self._symbols | set(wish.subscribe)) - set(wish.unsubscribe)
-        if self._symbols:
-            self._reading = asyncio.create_task(self._read(sorted(self._symbols)))
+        symbols = self._symbols.union(wish.subscribe).difference(wish.unsubscribe)
+        if not symbols:
+            await self.end()
+        elif symbols != self._symbols:
+            await self._change(symbols)
+
+    async def _change(self, symbols: frozenset[str]) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                answer = await self._answer(sorted(symbols))
+        except httpx.HTTPError as error:
+            raise _lost(error) from error
+        if answer is not None:
+            await self.end()
+            self._symbols = symbols
+            self._reading = asyncio.create_task(self._read(answer))
+
+    async def _answer(self, symbols: Sequence[str]) -> httpx.Response | None:
+        """The answer for these symbols, of which the first line is told; None when it was refused, which is told."""
+        asked = self._request_for(symbols)
+        request = self._client.build_request("GET", asked.path, params=dict(asked.query), headers=dict(asked.headers))
+        answer = await self._client.send(request, stream=True, follow_redirects=False)
+        try:
+            granted = answer.status_code == httpx.codes.OK
+            said = {"type": "SUBSCRIBED", "symbols": symbols} if granted else await _refusal(answer)
+            await self._waiting.put(msgspec.json.encode(said))
+        except BaseException:
+            await answer.aclose()
+            raise
+        if granted:
+            return answer
+        await answer.aclose()
+        return None
 
     async def recv(self) -> bytes:
         """The next line. Raises: OSError, EOFError when the answer is over."""
@@ -69,34 +99,25 @@ class _Lines:
 
     async def end(self) -> None:
         """Let the answer go."""
+        self._symbols = frozenset()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
 
-    async def _read(self, symbols: Sequence[str]) -> None:
+    async def _read(self, answer: httpx.Response) -> None:
         """Read one answer to its end, which is put last."""
         try:
-            await self._read_answer(symbols)
+            async for line in _lines(answer):
+                await self._waiting.put(line)
         except httpx.HTTPError as error:
-            await self._waiting.put(OSError(f"{type(error).__name__}: {error}"))
+            await self._waiting.put(_lost(error))
         except ValueError as error:
             await self._waiting.put(OSError(str(error)))
         else:
             await self._waiting.put(EOFError("the exchange ended its answer"))
-
-    async def _read_answer(self, symbols: Sequence[str]) -> None:
-        request = self._request_for(symbols)
-        stream = self._client.stream(
-            "GET", request.path, params=dict(request.query), headers=dict(request.headers), follow_redirects=False
-        )
-        async with stream as answer:
-            if answer.status_code != 200:
-                await self._waiting.put(await _refusal(answer))
-                return
-            await self._waiting.put(msgspec.json.encode({"type": "SUBSCRIBED", "symbols": symbols}))
-            async for line in _lines(answer):
-                await self._waiting.put(line)
+        finally:
+            await answer.aclose()
 
 
 async def _lines(answer: httpx.Response) -> AsyncIterator[bytes]:
@@ -111,7 +132,7 @@ async def _lines(answer: httpx.Response) -> AsyncIterator[bytes]:
                 yield line
 
 
-async def _refusal(answer: httpx.Response) -> bytes:
+async def _refusal(answer: httpx.Response) -> dict[str, str]:
     """What the exchange said instead, cut short."""
     said = b""
     async for chunk in answer.aiter_bytes():
@@ -119,4 +140,8 @@ async def _refusal(answer: httpx.Response) -> bytes:
         if len(said) >= REFUSAL_BYTES_MAX:
             break
     text = said[:REFUSAL_BYTES_MAX].decode("utf-8", "backslashreplace")
-    return msgspec.json.encode({"type": "REFUSED", "reason": f"HTTP {answer.status_code} {text}".strip()})
+    return {"type": "REFUSED", "reason": f"HTTP {answer.status_code} {text}".strip()}
+
+
+def _lost(error: httpx.HTTPError) -> OSError:
+    return OSError(f"{type(error).__name__}: {error}")

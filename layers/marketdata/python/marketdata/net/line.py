@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketExcepti
 from marketdata.clock import Clock
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import LiveTrades
-from marketdata.model.events import CutAnnounced, Event, Heartbeat, Malformed, Refused, Subscribed
+from marketdata.model.events import CutAnnounced, Event, Heartbeat, Malformed, Paused, Refused, Subscribed
 from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 from marketdata.net.connection import Connect, Connection
@@ -35,6 +35,8 @@ class Patience:
     ask_again_seconds: float = 30.0
     watch_seconds: float = 0.25
     send_seconds_between: float = 0.02
+    pause_seconds_max: float = 4 * 3_600.0
+    """How long a connection may be silent once the exchange said that it trades nothing for a while."""
     overlap_seconds: float = 2.0
     """How long the old connection is still heard once the new one speaks: what it has on its way comes in."""
     cut_seconds_before: float = 60.0
@@ -86,6 +88,8 @@ class Line:
         self.spoke = False
         """Whether a market event was decoded."""
         self.went_silent = False
+        self.paused = ""
+        """Why the exchange trades nothing for now, as it said."""
         self.one_by_one = one_by_one
         """One bad symbol makes an exchange refuse the whole request: after a refusal each is asked for alone."""
         self.taken_over: frozenset[str] = frozenset()
@@ -106,7 +110,7 @@ class Line:
         self._asked: set[str] = set()
         self._again: set[str] = set()
         self._changed = asyncio.Event()
-        self._heard = self._asked_at = self.opened_at
+        self._heard = self._asked_at = self._quiet_until = self.opened_at
 
     def ask(self) -> None:
         """Make what is subscribed equal to what is wanted, without a break."""
@@ -168,7 +172,7 @@ class Line:
             return
         if self.leads:
             self._status.state = "live"
-            self._status.detail = ""
+            self._status.detail = self.paused
         elif self.subscribed >= self.taken_over:
             self.ready.set()
 
@@ -179,11 +183,20 @@ class Line:
                 self._status.subscribed = self.subscribed
         elif isinstance(event, Malformed):
             self._status.malformed += 1
+        elif isinstance(event, Paused):
+            self._note_pause(event.reason)
         elif isinstance(event, CutAnnounced):
             logger.info("exchange announces a cut", extra={"exchange": self._exchange.name, "reason": event.reason})
             self.cut.set()
         elif isinstance(event, Refused):
             self._note_refusal(event.reason)
+
+    def _note_pause(self, reason: str) -> None:
+        """One notice, and silence is normal for a while."""
+        if not self.paused:
+            logger.warning("exchange pauses", extra={"exchange": self._exchange.name, "reason": reason})
+        self.paused = reason
+        self._quiet_until = asyncio.get_running_loop().time() + self._patience.pause_seconds_max
 
     def _note_refusal(self, reason: str) -> None:
         self._status.refused = reason
@@ -226,7 +239,7 @@ class Line:
         while True:
             await asyncio.sleep(self._patience.watch_seconds)
             silence = loop.time() - self._heard
-            if silence > silence_seconds_max:
+            if silence > silence_seconds_max and loop.time() > self._quiet_until:
                 raise Silence(f"silent for {silence:.1f} s, at most {silence_seconds_max:g} s are normal")
             waited = loop.time() - self._asked_at
             if waited > self._patience.ask_again_seconds and not self.subscribed.issuperset(self._wanted()):

@@ -9,7 +9,7 @@ import httpx
 
 from marketdata.clock import Clock
 from marketdata.errors import RemoteAbsent, RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request
 
 ANSWER_BYTES_MAX = 32 * 2**20
 RETRY_SECONDS_DEFAULT = 5.0
@@ -70,6 +70,7 @@ class Rest:
         sleep: Callable[[float], None],
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
+        read_refusal: ReadRefusal | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
@@ -77,6 +78,7 @@ class Rest:
         self._clock = clock
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
+        self._read_refusal = read_refusal
         self._client = httpx.Client(
             base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
         )
@@ -102,6 +104,9 @@ class Rest:
 
     def _body(self, answer: httpx.Response) -> bytes:
         status = answer.status_code
+        refusal = self._read_refusal(status, answer.content) if self._read_refusal and status != 200 else None
+        if refusal is not None:
+            raise self._refused(refusal, answer)
         if status in (418, 429):
             seconds = retry_after_seconds(answer.headers.get("Retry-After"))
             self._budget.block(seconds, f"HTTP {status}")
@@ -113,6 +118,13 @@ class Rest:
         if status != 200 or len(answer.content) > ANSWER_BYTES_MAX:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content
+
+    def _refused(self, refusal: Refusal, answer: httpx.Response) -> RemoteThrottled | RemoteMalformed:
+        reason = f"HTTP {answer.status_code}: {refusal.reason}"
+        if refusal.wait_seconds is None:
+            return RemoteMalformed(self._exchange, reason, answer.text[:300])
+        self._budget.block(refusal.wait_seconds)
+        return RemoteThrottled(self._exchange, reason, self._clock.now() + timedelta(seconds=refusal.wait_seconds))
 
 
 def retry_after_seconds(header: str | None) -> float:

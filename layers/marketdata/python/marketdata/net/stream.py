@@ -46,6 +46,7 @@ class Stream:
         self._wished = asyncio.Event()
         self._attempt = 0
         self._one_by_one = False
+        self._told = ""
         self._lines: dict[Line, asyncio.Task[str]] = {}
 
     def follow(self, symbols: Collection[str]) -> None:
@@ -177,7 +178,8 @@ class Stream:
         self._one_by_one = self._one_by_one or line.one_by_one
         # Back-off resets at a market event and not on connect: a peer that accepts and closes at once must not be
         # hammered.
-        self._attempt = 0 if line.spoke else self._attempt
+        if line.spoke:
+            self._attempt, self._told = 0, ""
         self.status.subscribed = frozenset()
         self.status.state = "stale" if line.went_silent else "down"
         self.status.detail = reason
@@ -186,7 +188,11 @@ class Stream:
     async def _back_off(self) -> None:
         delay = self._delay()
         facts = {"exchange": self.exchange.name, "reason": self.status.detail, "retry_seconds": round(delay, 2)}
-        logger.warning("connection ended", extra=facts)
+        # An exchange that is away for hours is told of once.
+        logger.log(
+            logging.DEBUG if self.status.detail == self._told else logging.WARNING, "connection ended", extra=facts
+        )
+        self._told = self.status.detail
         await asyncio.sleep(delay)
 
     def _delay(self) -> float:
