@@ -4,17 +4,23 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from marketdata.errors import NotFound
+from marketdata import wiring
+from marketdata.clock import SystemClock
+from marketdata.errors import RequestInvalid
+from marketdata.exchanges.listings import listing_source, read_listings
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
-from marketdata.model.instrument import Calendar, Instrument
+from marketdata.exchanges.symbols import name_at, parse_pair
+from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments
+from marketdata.model.instrument import Calendar
 from marketdata.model.timeframe import TIMEFRAMES
+from marketdata.serve.symbols import find_instrument
 from rich.console import Console
 from rich.table import Table
 
-from cli.house_store import house_store
+from cli.house_store import house_environment, house_store
 from local.config import instrument
 
-app = typer.Typer(help="What is followed: list, add, remove.", no_args_is_help=True)
+app = typer.Typer(help="What is followed: list, add, remove, sync.", no_args_is_help=True)
 
 ALL_TIMEFRAMES = ",".join(timeframe.name for timeframe in TIMEFRAMES)
 
@@ -33,14 +39,15 @@ def list_them() -> None:
 @app.command()
 def add(
     exchange: Annotated[str, typer.Argument(help="coinbase, or coinbase-simulated for the simulator.")],
-    symbol: Annotated[str, typer.Argument(help="As the exchange spells it, e.g. BTC-USD.")],
+    symbol: Annotated[str, typer.Argument(help="BTC-USD, btc/usdt, EUR_USD, tBTCUSD, BTCUSDT, ...")],
     timeframes: Annotated[str, typer.Option(help="Which timeframes to keep, separated by commas.")] = ALL_TIMEFRAMES,
     calendar: Annotated[Calendar, typer.Option(help="When its market trades.")] = Calendar.ALWAYS,
 ) -> None:
     """Follow an instrument; a running feed subscribes within seconds, on its open connection."""
     adapter_for(exchange)
     venue = exchange.removesuffix(SIMULATED_SUFFIX)
-    made = instrument(venue, symbol, timeframes.split(","), simulated=venue != exchange, calendar=calendar)
+    pair = name_at(venue, parse_pair(symbol), SystemClock().now())
+    made = instrument(venue, str(pair), timeframes.split(","), simulated=venue != exchange, calendar=calendar)
     house_store().put_instruments([made])
     typer.echo(f"following {made.exchange} {made.symbol}")
 
@@ -48,20 +55,46 @@ def add(
 @app.command()
 def remove(
     exchange: Annotated[str, typer.Argument(help="coinbase, or coinbase-simulated for the simulator.")],
-    symbol: Annotated[str, typer.Argument(help="As the exchange spells it, e.g. BTC-USD.")],
+    symbol: Annotated[str, typer.Argument(help="BTC-USD, btc/usdt, EUR_USD, tBTCUSD, BTCUSDT, ...")],
 ) -> None:
     """Stop following an instrument; its data stays."""
     store = house_store()
-    known = _find(store.instruments(), exchange, symbol)
+    known = find_instrument(store.instruments(), symbol, exchange)
     store.put_instruments([replace(known, active=False)])
-    typer.echo(f"no longer following {exchange} {symbol}; its data stays")
+    typer.echo(f"no longer following {known.exchange} {known.symbol}; its data stays")
 
 
-def _find(known: list[Instrument], exchange: str, symbol: str) -> Instrument:
-    for one in known:
-        if one.key == (exchange, symbol):
-            return one
-    raise NotFound("symbol", f"{exchange} {symbol} is not known; see `marketdata instruments list`")
+@app.command()
+def sync(
+    exchange: Annotated[str, typer.Argument(help="Whose list is fetched: coinbase, binance, bitfinex.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")] = False,
+) -> None:
+    """Fetch what an exchange lists: stop following what has ended there, and name what could be followed."""
+    source, known = listing_source(exchange), wiring.settings_from(house_environment())
+    opened = wiring.pasts(known)(exchange)
+    if opened is None:
+        raise RequestInvalid("exchange", f"{exchange} is not among those that are followed here (FEED_EXCHANGES)")
+    with opened as past:
+        listings = read_listings(exchange, past.get(source.request))
+    store = wiring.store_from(known)
+    difference = compare_listings(store.instruments(), exchange, listings, SystemClock().now())
+    if not dry_run:
+        sync_instruments(store, difference)
+    _tell(difference)
+
+
+def _tell(difference: Difference) -> None:
+    for instrument_, why in difference.ended:
+        typer.echo(f"ended: {instrument_.exchange} {instrument_.symbol}: {why}; its data stays")
+    for instrument_ in difference.corrected:
+        typer.echo(f"corrected: {instrument_.exchange} {instrument_.symbol} is {instrument_.canonical}")
+    for listing in difference.unfollowed:
+        typer.echo(f"not followed: {listing.base}-{listing.quote} ({listing.symbol})")
+    typer.echo(
+        f"{difference.listed} listed, {len(difference.ended)} ended, {len(difference.corrected)} corrected, "
+        f"{len(difference.unfollowed)} not followed",
+        err=True,
+    )
 
 
 def _yes(fact: bool) -> str:

@@ -13,7 +13,7 @@ from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.archives import ARCHIVES
 from marketdata.exchanges.registry import adapter_for, recording
-from marketdata.jobs.replay import CapturedFrame, Replayed, read_capture, replay
+from marketdata.jobs.replay import EXCERPTS_MAX, CapturedFrame, Replayed, read_capture, replay, survey
 from marketdata.model.candle import Candle
 from marketdata.model.quote import PriceSide, side_of
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named
@@ -92,7 +92,9 @@ def _replay_captures(
         raise RequestInvalid("--price", f"{exchange} streams trades, which have one price")
     quoted = SampledBars(exchange, price or list(PriceSide), usual, timeframe) if usual else None
     with Ticker("replaying") as ticker:
-        replayed = replay(_watched(files, ticker), recording(exchange), timeframe, quoted)
+        decoder = recording(exchange)
+        survey(_watched(files, ticker), decoder)
+        replayed = replay(_watched(files, ticker), decoder, timeframe, quoted)
     rows = [row(one, side_of(one.symbol, usual)[1] if usual else None) for one in replayed.candles]
     _print(rows, QUOTED if usual else COLUMNS, format)
     _summarise(replayed)
@@ -155,5 +157,21 @@ def _summarise(replayed: Replayed) -> None:
         + f"{ignored} of other channels, {replayed.malformed} malformed -> {len(replayed.candles)} candles",
         err=True,
     )
+    _summarise_audit(replayed)
     for excerpt in replayed.excerpts:
         typer.echo(f"malformed: {excerpt}", err=True)
+
+
+def _summarise_audit(replayed: Replayed) -> None:
+    if not replayed.verdicts:
+        return
+    covered = [verdict for verdict in replayed.verdicts if verdict.covered]
+    differing = [verdict for verdict in covered if not verdict.agrees]
+    typer.echo(
+        f"{len(replayed.verdicts)} candles of the exchange itself: {len(covered)} can be checked, "
+        f"{len(covered) - len(differing)} equal ours",
+        err=True,
+    )
+    for verdict in differing[:EXCERPTS_MAX]:
+        claim, names = verdict.claim, ", ".join(verdict.differing)
+        typer.echo(f"differs: {claim.symbol} trades {claim.first_id} to {claim.last_id} in {names}", err=True)

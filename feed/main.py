@@ -89,16 +89,18 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         return live_stream(live, lambda: Stream(live, clock=clock, connect=live_connect(known, live)))
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
-        adapter = adapter_for(followed.name)
-        if adapter.trade_history is None or not adapter.ids_contiguous:
+        adapter, address = adapter_for(followed.name), known.exchange(followed.name)
+        trade_history = adapter.trades_at(address.rest_url, address.feed)
+        if trade_history is None or not adapter.ids_contiguous:
             return None
         rest = Rest(
             followed.name,
-            known.exchange(followed.name).rest_url,
+            address.rest_url,
             shared_budget(store, followed.name, MEND_TURN_SECONDS_MAX),
             clock,
             sleep=time.sleep,
             wait_seconds_max=MEND_TURN_SECONDS_MAX,
+            weights=adapter.weights,
             read_refusal=adapter.read_refusal,
         )
         clients.callback(rest.close)
@@ -106,7 +108,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         async def fetch(request: Request) -> bytes:
             return await asyncio.to_thread(rest.get, request)
 
-        return Mender(followed, adapter.trade_history(followed.name), fetch)
+        return Mender(followed, trade_history(followed.name), fetch)
 
     return FollowLive(
         store=store,
@@ -122,7 +124,8 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
 
 
 def health(follow: FollowLive) -> dict[str, object]:
-    """What /health says: the best state of all exchanges, each one's own, and the newest quarantined frames."""
+    """What /health says: the best state of all exchanges, each one's own, the newest quarantined frames, and how many
+    minutes agree with the exchange's own."""
     statuses = follow.statuses()
     states = [status.state for status in statuses]
     state = min(states, key=STATES_BY_NEED.index) if states else "connecting"
@@ -130,7 +133,8 @@ def health(follow: FollowLive) -> dict[str, object]:
         name: [{"reason": kept.reason, "excerpt": kept.excerpt} for kept in followed.quarantine]
         for name, followed in follow.followed.items()
     }
-    return {"state": state, "exchanges": statuses, "quarantine": quarantined}
+    audits = {name: followed.audit.counts for name, followed in follow.followed.items()}
+    return {"state": state, "exchanges": statuses, "quarantine": quarantined, "audits": audits}
 
 
 if __name__ == "__main__":

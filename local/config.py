@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
+from marketdata.exchanges.symbols import parse_pair, spell
 from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES, timeframe_named
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -68,16 +69,17 @@ def instruments(config: Config, *, simulated: bool) -> list[Instrument]:
 def instrument(
     exchange: str, symbol: str, timeframes: list[str], *, simulated: bool, calendar: Calendar = Calendar.ALWAYS
 ) -> Instrument:
-    """One instrument from what a person typed. Raises: RequestInvalid naming the field."""
-    base, _, quote = symbol.partition("-")
-    if not (base and quote):
-        raise RequestInvalid("symbol", f"{symbol!r} is not BASE-QUOTE")
+    """One instrument from what a person typed: BASE-QUOTE, or any form that parse_pair understands.
+
+    Raises: RequestInvalid naming the field; Ambiguous with the choices.
+    """
+    pair = parse_pair(symbol)
     kept = {timeframe_named(name) for name in timeframes} | {TIMEFRAMES[0]}
     return Instrument(
         exchange=f"{exchange}{SIMULATED_SUFFIX}" if simulated else exchange,
-        symbol=symbol,
-        base=base,
-        quote=quote,
+        symbol=spell(exchange, pair),
+        base=pair.base,
+        quote=pair.quote,
         timeframes=tuple(sorted(kept, key=lambda timeframe: timeframe.minutes)),
         simulated=simulated,
         calendar=calendar,

@@ -31,10 +31,7 @@ def exchange_matches() -> Iterator[Captured]:
 
 def pro_feed() -> Iterator[Captured]:
     """Ten thin products with `last_match` and many unused channels, 2021-04-17."""
-    with gzip.open(FOLDER / "coinbase/pro_ws_10products_2021-04-17.txt.gz", "rt") as lines:
-        for line in lines:
-            if match := _RECEIVED.match(line.rstrip("\n")):
-                yield datetime.fromtimestamp(float(match[1]), UTC), match[2]
+    yield from _prefixed_lines("coinbase/pro_ws_10products_2021-04-17.txt.gz")
 
 
 def advanced_trade() -> Iterator[Captured]:
@@ -60,6 +57,36 @@ def lean_rows(path: str) -> Iterator[list[str]]:
     with zipfile.ZipFile(FOLDER / path) as packed:
         for line in packed.read(packed.namelist()[0]).decode().splitlines():
             yield line.split(",")
+
+
+def binance_spot() -> Iterator[Captured]:
+    """Three kinds of frames of BTCUSDT, `trade` among them, 2023-04-05."""
+    yield from _stamped_lines("spot_btcusdt_20230405.dat.gz")
+
+
+def binance_futures() -> Iterator[Captured]:
+    """USD-margined BTCUSDT over midnight, 2023-04-04 to 05, from two files."""
+    yield from _stamped_lines("usdm_btcusdt_20230404.dat.gz")
+    yield from _stamped_lines("usdm_btcusdt_20230405.dat.gz")
+
+
+def _stamped_lines(name: str) -> Iterator[Captured]:
+    with gzip.open(FOLDER / "binance" / name, "rt") as lines:
+        for line in lines:
+            stamp, _, frame = line.rstrip("\n").partition(" ")
+            yield datetime.fromtimestamp(int(stamp) / 1e6, UTC), frame
+
+
+def binance_aggregates(name: str) -> Iterator[Captured]:
+    """`aggTrade` with `kline_1m`, depth and quotes; `name` as in `spot_2021-04-17`."""
+    yield from _prefixed_lines(f"binance/aggtrade_kline_{name}.txt.gz")
+
+
+def _prefixed_lines(name: str) -> Iterator[Captured]:
+    with gzip.open(FOLDER / name, "rt") as lines:
+        for line in lines:
+            if match := _RECEIVED.match(line.rstrip("\n")):
+                yield datetime.fromtimestamp(float(match[1]), UTC), match[2]
 
 
 def write_capture(frames: Iterator[Captured], path: Path) -> Path:

@@ -31,6 +31,7 @@ class Faults:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._injected: deque[str] = deque(maxlen=_INJECTED_MAX)
+        self.rest_status: tuple[int, dict[str, str]] | None = None
         self._cut = False
         self.heal()
 
@@ -72,6 +73,10 @@ class Faults:
         self.refusing = True
         self.refusing_rest = rest_too
 
+    def answer_rest(self, status: int, **headers: str) -> None:
+        """Answer every REST request with that status: 451 for a legal block, 418 for a ban."""
+        self.rest_status = (status, {name.replace("_", "-"): value for name, value in headers.items()})
+
     def accept_connections(self) -> None:
         """Let streams and REST be asked again."""
         self.refusing = False
@@ -97,6 +102,7 @@ class Faults:
         self.silent = False
         self.refusing = False
         self.refusing_rest = False
+        self.rest_status = None
         self.unknowns = False
 
     def strikes(self, fault: Fault, connection: int, symbol: str, trade_id: int) -> bool:

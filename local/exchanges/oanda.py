@@ -21,7 +21,17 @@ from marketdata.model.times import rfc3339
 
 from local.exchanges.faults import Faults
 from local.exchanges.oanda_rest import OandaRest
-from local.exchanges.oanda_wire import ACCOUNT, encode, instruments, is_known, newest, price, refusal, sample, window_start
+from local.exchanges.oanda_wire import (
+    ACCOUNT,
+    encode,
+    instruments,
+    is_known,
+    newest,
+    price,
+    refusal,
+    sample,
+    window_start,
+)
 from local.exchanges.tape import Market
 
 POLL_SECONDS = 0.05

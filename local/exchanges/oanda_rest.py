@@ -24,6 +24,14 @@ _UTC = {"dailyAlignment": "0", "alignmentTimezone": "UTC", "weeklyAlignment": "M
 _SIDES = {"B": ("bid", -1), "M": ("mid", 0), "A": ("ask", 1)}
 
 
+class _Refusal(Exception):
+    """The text is what is said."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+
+
 class OandaRest:
     """The handler, over one tape as far as the clock has come."""
 
@@ -39,26 +47,33 @@ class OandaRest:
         return [web.get("/v3/instruments/{instrument}/candles", self.candles)]
 
     async def candles(self, request: web.Request) -> web.Response:
-        """Candles of every price; none for a bucket without. Those above an hour must be asked for in days of UTC."""
-        if self._faults.refusing_rest:
-            return refusal(503, "Service Unavailable")
-        if not self._budgets.spend(request.remote or ""):
-            return refusal(429, "Too many requests")
-        if not is_known(request):
-            return refusal(401, "Insufficient authorization to perform request.")
-        query, product = request.query, self._listed.get(request.match_info["instrument"])
-        minutes = _MINUTES.get(query.get("granularity", "S5"))
-        if product is None or minutes is None or set(query.get("price", "M")) - _SIDES.keys():
-            return refusal(400, "Invalid value specified for 'instrument', 'granularity' or 'price'")
+        """Candles of every price; none for a bucket without."""
+        try:
+            return web.json_response(await asyncio.to_thread(self._candles, request))
+        except _Refusal as refused:
+            return refusal(refused.status, str(refused))
+
+    def _candles(self, request: web.Request) -> dict[str, Any]:
+        self._admit(request)
+        query, name = request.query, request.match_info["instrument"]
+        minutes, sides = _MINUTES.get(query.get("granularity", "S5")), query.get("price", "M")
+        if name not in self._listed or minutes is None or set(sides) - _SIDES.keys():
+            raise _Refusal(400, "Invalid value specified for 'instrument', 'granularity' or 'price'")
         if minutes > 60 and {name: query.get(name) for name in _UTC} != _UTC:
-            return refusal(400, "this server knows days of UTC only")
-        start, end = (datetime.fromisoformat(query[name]) for name in ("from", "to"))
-        if (end - start) / timedelta(minutes=minutes) > CANDLES_MAX:
-            return refusal(400, "Maximum value for 'count' exceeded")
-        rows = await asyncio.to_thread(self._rows, product, Span(start, end), minutes, query.get("price", "M"))
-        return web.json_response(
-            {"instrument": request.match_info["instrument"], "granularity": query["granularity"], "candles": rows}
-        )
+            raise _Refusal(400, "this server knows days of UTC only")
+        span = Span(*(datetime.fromisoformat(query[edge]) for edge in ("from", "to")))
+        if (span.end - span.start) / timedelta(minutes=minutes) > CANDLES_MAX:
+            raise _Refusal(400, "Maximum value for 'count' exceeded")
+        rows = self._rows(self._listed[name], span, minutes, sides)
+        return {"instrument": name, "granularity": query["granularity"], "candles": rows}
+
+    def _admit(self, request: web.Request) -> None:
+        if self._faults.refusing_rest:
+            raise _Refusal(503, "Service Unavailable")
+        if not self._budgets.spend(request.remote or ""):
+            raise _Refusal(429, "Too many requests")
+        if not is_known(request):
+            raise _Refusal(401, "Insufficient authorization to perform request.")
 
     def _rows(self, product: str, span: Span, minutes: int, sides: str) -> list[dict[str, Any]]:
         now, step = self._clock.now(), spread(self._tape.products[product])

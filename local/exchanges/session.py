@@ -7,7 +7,6 @@ from typing import Protocol
 from marketdata.model.trade import Trade
 
 from local.exchanges.faults import Fault, Faults
-from local.exchanges.tape import Market
 
 BACKLOG_TRADES_MAX = 20_000
 """How far one connection may fall behind the tape; about a quarter of an hour of the whole market."""
@@ -32,6 +31,18 @@ class Session(Protocol):
         ...
 
 
+class TradeSource(Protocol):
+    """Trades that a stream tells of, by id."""
+
+    def newest_id(self, symbol: str, time: datetime) -> int:
+        """The id of the last trade before `time`."""
+        ...
+
+    def trades_by_id(self, symbol: str, first: int, end: int) -> list[Trade]:
+        """The trades with `first` <= id < `end`, ordered by id."""
+        ...
+
+
 class Every:
     """Something that is due once each `period`; after a leap of the clock it is due once, not many times."""
 
@@ -51,7 +62,7 @@ class Every:
 class TradeLine:
     """The trades of one product that one connection still has to be told of, after what faults do to them."""
 
-    def __init__(self, tape: Market, symbol: str, faults: Faults, connection: int, now: datetime) -> None:
+    def __init__(self, tape: TradeSource, symbol: str, faults: Faults, connection: int, now: datetime) -> None:
         self.symbol = symbol
         self._tape = tape
         self._faults = faults

@@ -16,6 +16,7 @@ REQUEST_BYTES_MAX = 65_536
 CONNECTIONS_MAX = 100
 GOODBYE_SECONDS_MAX = 1.0
 SUBSCRIBE_WITHIN = timedelta(seconds=5)
+PONG_WITHIN = timedelta(minutes=1)
 
 NewSession = Callable[[Market, Faults, int, datetime], Session]
 
@@ -23,12 +24,22 @@ NewSession = Callable[[Market, Faults, int, datetime], Session]
 class Streams:
     """Every open connection, told by one pump what the tape says as the clock goes on."""
 
-    def __init__(self, tape: Market, clock: Clock, faults: Faults, *, poll_seconds: float, frames_max: int) -> None:
+    def __init__(
+        self,
+        tape: Market,
+        clock: Clock,
+        faults: Faults,
+        *,
+        poll_seconds: float,
+        frames_max: int,
+        ping_every: timedelta | None = None,
+    ) -> None:
         self._tape = tape
         self._clock = clock
         self._faults = faults
         self._poll_seconds = poll_seconds
         self._frames_max = frames_max
+        self._ping_every = ping_every
         self._connections: set[Connection] = set()
         self._accepted = 0
 
@@ -81,6 +92,8 @@ class Streams:
                 continue
             if message.type is WSMsgType.PING:
                 await connection.websocket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                connection.ponged(message.data)
             elif message.type is WSMsgType.TEXT:
                 connection.send(connection.session.receive(message.data, self._clock.now()))
             elif message.type is WSMsgType.BINARY:
@@ -98,6 +111,8 @@ class Streams:
                 connection.abort()
             elif not connection.session.subscribed and now - connection.opened_at >= SUBSCRIBE_WITHIN:
                 connection.close(WSCloseCode.POLICY_VIOLATION, b"no subscription within 5 seconds")
+            elif self._ping_every is not None and not connection.is_awake(now, self._ping_every):
+                connection.abort()
             else:
                 self._tell(connection, injected, now)
 
@@ -127,7 +142,9 @@ class Connection:
         self.session = session
         self.opened_at = opened_at
         self._request = request
-        self._queue: asyncio.Queue[str | tuple[WSCloseCode, bytes]] = asyncio.Queue(frames_max)
+        self._queue: asyncio.Queue[str | bytes | tuple[WSCloseCode, bytes]] = asyncio.Queue(frames_max)
+        self._pinged_at = self._ponged_at = opened_at
+        self._pinged = b""
 
     def send(self, frames: list[str]) -> None:
         """Queue frames; a client too slow to keep up is cut off, as exchanges do."""
@@ -137,6 +154,20 @@ class Connection:
     def close(self, code: WSCloseCode, reason: bytes) -> None:
         """Close politely once everything queued is sent."""
         self._put((code, reason))
+
+    def is_awake(self, now: datetime, ping_every: timedelta) -> bool:
+        """Ping when it is time; whether the last ping was answered within PONG_WITHIN."""
+        if self._ponged_at < self._pinged_at:
+            return now - self._pinged_at < PONG_WITHIN
+        if now - self._pinged_at >= ping_every:
+            self._pinged_at, self._pinged = now, now.isoformat().encode()
+            self._put(self._pinged)
+        return True
+
+    def ponged(self, payload: bytes | bytearray) -> None:
+        """The client answered; only a copy of what it was sent counts."""
+        if bytes(payload) == self._pinged:
+            self._ponged_at = self._pinged_at
 
     async def goodbye(self) -> None:
         """Close now, whatever is still queued; wait GOODBYE_SECONDS_MAX at most for the client to agree."""
@@ -155,9 +186,12 @@ class Connection:
                 if isinstance(item, tuple):
                     await self.websocket.close(code=item[0], message=item[1])
                     return
-                await self.websocket.send_str(item)
+                if isinstance(item, bytes):
+                    await self.websocket.ping(item)
+                else:
+                    await self.websocket.send_str(item)
 
-    def _put(self, item: str | tuple[WSCloseCode, bytes]) -> None:
+    def _put(self, item: str | bytes | tuple[WSCloseCode, bytes]) -> None:
         try:
             self._queue.put_nowait(item)
         except asyncio.QueueFull:

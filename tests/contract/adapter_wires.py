@@ -5,9 +5,10 @@ Every adapter of the registry has an entry in WIRES; the contract says so, and r
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, cast
@@ -15,43 +16,70 @@ from typing import Any, cast
 import msgspec
 from aiohttp import web
 from marketdata.clock import Clock, FakeClock
-from marketdata.exchanges.exchange import LiveTrades
+from marketdata.exchanges.exchange import LiveTrades, Request
+from marketdata.exchanges.oanda import OandaPricing
 from marketdata.exchanges.registry import ADAPTERS, Adapter, live_trades
 from marketdata.model.events import Disconnected, Event, Malformed, Subscribed
+from marketdata.model.quote import Quote
 from marketdata.model.span import Span
 from marketdata.model.trade import Trade
+from marketdata.net.connection import Connect, connect_websocket
+from marketdata.net.http_lines import connect_lines
 from marketdata.net.line import Patience
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
 
-from local.exchanges import bitfinex_wire
+from local.exchanges import bitfinex_wire, oanda_wire
+from local.exchanges.binance import binance_simulator
+from local.exchanges.binance_market import BinanceMarket, aggregated, spelling
 from local.exchanges.bitfinex import bitfinex_simulator
 from local.exchanges.coinbase import coinbase_simulator
 from local.exchanges.faults import Faults
+from local.exchanges.oanda import oanda_simulator
 from local.exchanges.products import PRODUCTS, Product
 from local.exchanges.server import Server
 from local.exchanges.tape import Tape
 
 NOW = datetime(2026, 8, 9, 21, 5, 30, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
+LISTED = NOW - timedelta(hours=1)
+"""Since when Binance's streams tell of trades: they number aggregates from the first one on."""
+LISTED_LONG_AGO = NOW - timedelta(weeks=5)
 HASTY = Patience(backoff_seconds_first=0.01, backoff_seconds_max=0.05, watch_seconds=0.02, cut_seconds_between=0.05)
 _MILLISECOND_NS = 1_000_000
 
+Told = Trade | Quote
 Application = Callable[[Tape, Clock, Faults], web.Application]
-Truth = Callable[[Tape, str, Span], list[Trade]]
+Truth = Callable[[Tape, str, Span], Sequence[Told]]
+Outline = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
+"""Open, high, low, close, volume."""
+
+
+def _as_folded(tape: Tape, product: str, span: Span) -> Outline | None:
+    bar = tape.bar(product, span)
+    return None if bar is None else (bar.open, bar.high, bar.low, bar.close, bar.volume)
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """One exchange: its server, and by feed the path of the WebSocket and what is told of a product's trades.
 
-    `symbol_of` spells a product as the exchange does.
+    `symbol_of` spells a product as the exchange does; `past` is the server to ask of longer ago, where that is another
+    one; `outline` is a candle of the exchange, if there was anything in the span; `headers` are those of one whom the
+    exchange knows.
     """
 
     application: Application
     symbol_of: Callable[[Product], str]
     feeds: Mapping[str, tuple[str, Truth]] = field(default_factory=dict)
+    past: Application | None = None
+    refuses_unlisted: bool = True
+    """Whether asking for a symbol that is not listed is answered by an error, or by silence."""
+    outline: Callable[[Tape, str, Span], Outline | None] = _as_folded
+    headers: tuple[tuple[str, str], ...] = ()
+    door: Callable[[Server], tuple[LiveTrades, Connect]] | None = None
+    """What speaks to the exchange, and through what, where that is no WebSocket."""
 
 
 def _as_traded(tape: Tape, product: str, span: Span) -> list[Trade]:
@@ -72,6 +100,44 @@ def _as_bitfinex(tape: Tape, product: str, span: Span) -> list[Trade]:
     ]
 
 
+def _as_binance(tape: Tape, product: str, span: Span) -> list[Trade]:
+    """Its own symbols and ids, and times in milliseconds."""
+    market, symbol = BinanceMarket(tape, LISTED), spelling(tape.products[product])
+    return [_in_milliseconds(one) for one in market.trades(symbol, span.start, span.end)]
+
+
+def _as_binance_aggregates(tape: Tape, product: str, span: Span) -> list[Trade]:
+    """The trades of one order at one price and moment as one."""
+    market, symbol = BinanceMarket(tape, LISTED), spelling(tape.products[product])
+    return [_in_milliseconds(one) for one in aggregated(market.trades(symbol, span.start, span.end))]
+
+
+def _in_milliseconds(trade: Trade) -> Trade:
+    return msgspec.structs.replace(trade, time_ns=trade.time_ns // _MILLISECOND_NS * _MILLISECOND_NS)
+
+
+def _as_oanda(tape: Tape, product: str, span: Span) -> list[Quote]:
+    """The prices around the last trade of each quarter of a second that is over."""
+    listed = tape.products[product]
+    step, symbol = oanda_wire.spread(listed), oanda_wire.instrument(listed)
+    told = oanda_wire.sample(tape, product, span.start, oanda_wire.window_start(span.end))
+    return [Quote(symbol, one.time_ns, one.price - step, one.price + step) for one in told]
+
+
+def _as_oanda_candles(tape: Tape, product: str, span: Span) -> Outline | None:
+    """Candles of the middle; the volume is how many prices there were."""
+    folded = _as_folded(tape, product, span)
+    return None if folded is None else (*folded[:4], Decimal(oanda_wire.prices_of(tape, product, span)))
+
+
+_OANDA_KNOWS = (("Authorization", f"Bearer {oanda_wire.TOKEN}"),)
+
+
+def _oanda_door(server: Server) -> tuple[LiveTrades, Connect]:
+    pricing = OandaPricing(server.url, account=oanda_wire.ACCOUNT)
+    return pricing, connect_lines(pricing.stream_request, dict(_OANDA_KNOWS))
+
+
 WIRES: Mapping[str, Wire] = MappingProxyType(
     {
         "coinbase": Wire(
@@ -84,9 +150,30 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             bitfinex_wire.symbol_of,
             {"trades": ("/ws/2", _as_bitfinex)},
         ),
+        "binance": Wire(
+            partial(binance_simulator, listed_at=LISTED, poll_seconds=0.002),
+            spelling,
+            {"trade": ("", _as_binance), "aggTrade": ("", _as_binance_aggregates)},
+            past=partial(binance_simulator, listed_at=LISTED_LONG_AGO),
+            refuses_unlisted=False,
+        ),
+        "oanda": Wire(
+            partial(oanda_simulator, poll_seconds=0.002),
+            oanda_wire.instrument,
+            {"pricing": ("", _as_oanda)},
+            outline=_as_oanda_candles,
+            headers=_OANDA_KNOWS,
+            door=_oanda_door,
+        ),
     }
 )
 FEEDS = [(exchange, feed) for exchange, adapter in ADAPTERS.items() for feed in adapter.feeds]
+FEEDS_OF_TRADES = [(exchange, feed) for exchange, feed in FEEDS if ADAPTERS[exchange].usual_side is None]
+
+
+def number(told: Told) -> int:
+    """What tells one from another of the same symbol."""
+    return told.id if isinstance(told, Trade) else told.time_ns
 
 
 class Impatient:
@@ -121,15 +208,26 @@ class Rig:
 
     def stream(self, feed: str, silence_seconds_max: float | None = None) -> LiveStream:
         """A production stream of that feed, over as many connections as it needs; nothing is heard before `run`."""
-        path, _ = self.wire.feeds[feed]
-        live = live_trades(self.exchange, feed, self.server.websocket_url(path))
+        live, connect = self._door(feed)
         if silence_seconds_max is not None:
             live = cast(LiveTrades, Impatient(live, silence_seconds_max))
 
         def make() -> Stream:
-            return Stream(live, clock=self.clock, patience=HASTY, on_frame=lambda frame, _: self.frames.append(frame))
+            return Stream(
+                live,
+                clock=self.clock,
+                connect=connect,
+                patience=HASTY,
+                on_frame=lambda frame, _: self.frames.append(frame),
+            )
 
         return live_stream(live, make)
+
+    def _door(self, feed: str) -> tuple[LiveTrades, Connect]:
+        if self.wire.door is not None:
+            return self.wire.door(self.server)
+        path, _ = self.wire.feeds[feed]
+        return live_trades(self.exchange, feed, self.server.websocket_url(path)), connect_websocket
 
     @contextlib.asynccontextmanager
     async def following(
@@ -156,6 +254,10 @@ class Rig:
         """The trades heard, in the order they came."""
         return [one for one in self.events if isinstance(one, Trade) and symbol in (None, one.symbol)]
 
+    def told(self, symbol: str | None = None) -> list[Told]:
+        """The trades or quotes heard, in the order they came."""
+        return [one for one in self.events if isinstance(one, Trade | Quote) and symbol in (None, one.symbol)]
+
     def flowing(self) -> set[str]:
         """What was acknowledged last."""
         said = [one for one in self.events if isinstance(one, Subscribed)]
@@ -169,11 +271,11 @@ class Rig:
         """What was quarantined."""
         return [one for one in self.events if isinstance(one, Malformed)]
 
-    def truth(self, feed: str, symbol: str, first: Trade) -> list[Trade]:
+    def truth(self, feed: str, symbol: str, first: Told) -> list[Told]:
         """What the exchange told of a symbol from that trade on until a little while ago."""
         start = datetime.fromtimestamp(first.time_ns // 1_000_000_000 - 2, UTC)
         traded = self.wire.feeds[feed][1](self.tape, self.symbols[symbol], Span(start, self.clock.now()))
-        return [one for one in traded if one.id >= first.id]
+        return [one for one in traded if number(one) >= number(first)]
 
     @cached_property
     def rest(self) -> Rest:
@@ -186,15 +288,34 @@ class Rig:
             self.clock.advance(timedelta(seconds=wait))
 
         budget = PacedBudget(self.adapter.requests_per_second, self.adapter.requests_burst, seconds)
-        refusals = self.adapter.read_refusal
-        return Rest(self.exchange, self.server.url, budget, self.clock, sleep=sleep, read_refusal=refusals)
+        return Rest(
+            self.exchange,
+            self.server.url,
+            budget,
+            self.clock,
+            sleep=sleep,
+            read_refusal=self.adapter.read_refusal,
+            weights=self.adapter.weights,
+        )
+
+    def signed(self, request: Request) -> Request:
+        """As one whom the exchange knows asks."""
+        return replace(request, headers=(*request.headers, *self.wire.headers))
+
+    def get(self, request: Request) -> bytes:
+        """Ask so."""
+        return self.rest.get(self.signed(request))
 
 
 @contextlib.asynccontextmanager
-async def rig(exchange: str, *, seed: int = 7, products: tuple[Product, ...] = PRODUCTS) -> AsyncIterator[Rig]:
-    """The exchange of that name, listening."""
+async def rig(
+    exchange: str, *, seed: int = 7, products: tuple[Product, ...] = PRODUCTS, past: bool = False
+) -> AsyncIterator[Rig]:
+    """The exchange of that name, listening; with `past`, the server to ask of weeks ago."""
     tape, clock, faults = Tape(seed, products), FakeClock(NOW), Faults(seed)
-    async with Server(WIRES[exchange].application(tape, clock, faults)) as server:
+    wire = WIRES[exchange]
+    application = wire.past if past and wire.past is not None else wire.application
+    async with Server(application(tape, clock, faults)) as server:
         made = Rig(exchange, server, tape, clock, faults)
         try:
             yield made

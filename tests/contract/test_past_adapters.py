@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 
 import pytest
 from marketdata.errors import RemoteError, RemoteMalformed, RemoteThrottled, RemoteUnavailable, RequestInvalid
@@ -14,13 +16,17 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.net.rest import PacedBudget, Rest
 
+from local.exchanges.products import Product
 from tests.contract.adapter_wires import NOW, WIRES, Rig, rig
 
 WITH_CANDLES = [name for name, adapter in ADAPTERS.items() if adapter.candle_history is not None]
 every_history = pytest.mark.parametrize("exchange", WITH_CANDLES)
 LAST = NOW.replace(second=0)
+past_rig = partial(rig, past=True)
 BTC = "BTC-USD"
 QUIET = "ETH-BTC"
+THIN = Product("BTC", "USD", Decimal(65_000), 2, Decimal(1), trades_a_minute=2)
+"""Three weeks of it are soon drawn."""
 
 
 def history(exchange: str) -> CandleHistory:
@@ -38,7 +44,7 @@ def fetched(market: Rig, product: str, timeframe: Timeframe, span: Span) -> list
     adapter, symbol = history(market.exchange), spelled(market, product)
     found: list[Candle] = []
     for request in adapter.candle_requests(symbol, timeframe, span):
-        found += adapter.parse_candles(market.rest.get(request), symbol, timeframe, market.clock.now())
+        found += adapter.parse_candles(market.get(request), symbol, timeframe, market.clock.now())
     return [one for one in found if one.open_time in span]
 
 
@@ -48,8 +54,8 @@ def outline(candle: Candle) -> tuple[object, ...]:
 
 def truth(market: Rig, product: str, timeframe: Timeframe, span: Span) -> list[tuple[object, ...]]:
     """The same from the tape."""
-    outlines = ((one.start, market.tape.bar(product, one)) for one in buckets(timeframe, span))
-    return [(opens, bar.open, bar.high, bar.low, bar.close, bar.volume) for opens, bar in outlines if bar]
+    outlines = ((one.start, market.wire.outline(market.tape, product, one)) for one in buckets(timeframe, span))
+    return [(opens, *outline) for opens, outline in outlines if outline]
 
 
 def buckets(timeframe: Timeframe, span: Span) -> Iterator[Span]:
@@ -74,7 +80,7 @@ def timeframes(exchange: str) -> list[Timeframe]:
 @every_history
 async def test_candles_are_what_was_traded_ranked_venue_and_oldest_first(exchange: str) -> None:
     span = Span(LAST - timedelta(minutes=400), LAST)
-    async with rig(exchange) as market:
+    async with past_rig(exchange) as market:
         found = await asyncio.to_thread(fetched, market, BTC, M1, span)
         assert [outline(one) for one in found] == truth(market, BTC, M1, span)
         assert {(one.source, one.exchange, one.symbol) for one in found} == {
@@ -85,7 +91,7 @@ async def test_candles_are_what_was_traded_ranked_venue_and_oldest_first(exchang
 @every_history
 async def test_a_minute_without_trades_has_no_candle_and_none_is_made_up(exchange: str) -> None:
     span = Span(LAST - timedelta(minutes=250), LAST)
-    async with rig(exchange) as market:
+    async with past_rig(exchange) as market:
         found = await asyncio.to_thread(fetched, market, QUIET, M1, span)
         assert [outline(one) for one in found if one.volume] == truth(market, QUIET, M1, span)
         assert len(found) < 250 or any(not one.volume for one in found)
@@ -93,7 +99,7 @@ async def test_a_minute_without_trades_has_no_candle_and_none_is_made_up(exchang
 
 @every_history
 async def test_every_timeframe_that_is_offered_is_cut_as_ours(exchange: str) -> None:
-    async with rig(exchange) as market:
+    async with past_rig(exchange, products=(THIN,)) as market:
         for timeframe in timeframes(exchange):
             end = timeframe.floor(LAST)
             span = Span(end - 3 * timeframe.duration, end)
@@ -120,7 +126,7 @@ def test_a_span_costs_as_many_requests_as_the_limit_says(exchange: str) -> None:
 async def test_a_fetch_of_days_stays_within_what_the_exchange_allows(exchange: str) -> None:
     adapter = history(exchange)
     span = Span(LAST - 40 * timedelta(minutes=min(adapter.candles_a_request, 300)), LAST)
-    async with rig(exchange) as market:
+    async with past_rig(exchange) as market:
         small = [
             Span(one.start, one.start + timedelta(minutes=5))
             for one in buckets(replace(M1, minutes=min(adapter.candles_a_request, 300)), span)
@@ -131,14 +137,14 @@ async def test_a_fetch_of_days_stays_within_what_the_exchange_allows(exchange: s
 
 @every_history
 async def test_whoever_asks_faster_is_told_to_wait(exchange: str) -> None:
-    async with rig(exchange) as market:
+    async with past_rig(exchange) as market:
         rest = Rest(exchange, market.server.url, PacedBudget(1e6, 10**6, float), market.clock, sleep=lambda _: None)
         request = history(exchange).candle_requests(spelled(market, BTC), M1, Span(LAST - timedelta(minutes=1), LAST))[
             0
         ]
         try:
             with pytest.raises(RemoteThrottled) as told:
-                await asyncio.to_thread(ask_often, rest, request)
+                await asyncio.to_thread(ask_often, rest, market.signed(request))
         finally:
             rest.close()
         assert told.value.retry_at > market.clock.now()
@@ -152,16 +158,16 @@ def ask_often(rest: Rest, request: Request) -> None:
 @every_history
 async def test_an_exchange_that_is_shut_is_away_and_what_it_does_not_list_is_its_word(exchange: str) -> None:
     span = Span(LAST - timedelta(minutes=1), LAST)
-    async with rig(exchange) as market:
-        rest, adapter = market.rest, history(exchange)
+    async with past_rig(exchange) as market:
+        adapter = history(exchange)
         (unlisted,) = adapter.candle_requests("NOSUCHPAIR", M1, span)
         with pytest.raises(RemoteError) as refused:
-            await asyncio.to_thread(rest.get, unlisted)
+            await asyncio.to_thread(market.get, unlisted)
         assert isinstance(refused.value, RemoteMalformed), "one bad symbol must not look like an exchange that is away"
         market.faults.refuse_connections(rest_too=True)
         (listed,) = adapter.candle_requests(spelled(market, BTC), M1, span)
         with pytest.raises(RemoteUnavailable):
-            await asyncio.to_thread(rest.get, listed)
+            await asyncio.to_thread(market.get, listed)
 
 
 @every_history
@@ -177,8 +183,8 @@ async def test_trades_of_a_span_are_what_was_traded(exchange: str) -> None:
     make, span = ADAPTERS[exchange].trades_by_time, Span(LAST - timedelta(minutes=3), LAST)
     assert make is not None
     adapter = make(exchange)
-    async with rig(exchange) as market:
+    async with past_rig(exchange) as market:
         symbol = spelled(market, BTC)
-        body = await asyncio.to_thread(market.rest.get, adapter.trades_from(symbol, span))
+        body = await asyncio.to_thread(market.get, adapter.trades_from(symbol, span))
         (told, *_) = [truth for _, truth in market.wire.feeds.values()]
         assert list(adapter.parse_trades(body, symbol).trades) == told(market.tape, BTC, span)

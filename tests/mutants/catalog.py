@@ -8,6 +8,7 @@ BUCKET = f"{LIBRARY}/compute/bucket.py"
 MERGE = f"{LIBRARY}/compute/merge.py"
 ROLLUP = f"{LIBRARY}/compute/rollup.py"
 COINBASE = f"{LIBRARY}/exchanges/coinbase.py"
+BINANCE = f"{LIBRARY}/exchanges/binance_wire.py"
 STREAM = f"{LIBRARY}/net/stream.py"
 LINE = f"{LIBRARY}/net/line.py"
 REST = f"{LIBRARY}/net/rest.py"
@@ -20,6 +21,8 @@ SCAN = f"{LIBRARY}/jobs/scan_gaps.py"
 FILL = f"{LIBRARY}/jobs/fill_gaps.py"
 BY_CANDLES = f"{LIBRARY}/jobs/fill_by_candles.py"
 BY_TRADES = f"{LIBRARY}/jobs/fill_by_trades.py"
+BY_ARCHIVE = f"{LIBRARY}/jobs/fill_by_archive.py"
+AUDIT = f"{LIBRARY}/jobs/audit_minutes.py"
 WRITER = f"{LIBRARY}/jobs/gap_writer.py"
 CLIENT = f"{LIBRARY}/store/patient_client.py"
 RING = "feed/ring.py"
@@ -295,7 +298,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "throttled-and-asked-again",
         REST,
-        '            self._budget.block(seconds, f"HTTP {status}")\n',
+        '        self._budget.block(seconds, f"HTTP {answer.status_code}")\n',
         "",
         ("tests/unit/net/test_rest.py",),
     ),
@@ -316,7 +319,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "skipped-ids-never-asked-for-again",
         BY_TRADES,
-        "if len(trades) <= last - trades[0].id:",
+        "if sum(trade.count for trade in trades) <= last - first:",
         "if False:",
         (TEST_BY_TRADES,),
     ),
@@ -327,6 +330,35 @@ MUTANTS: tuple[Mutant, ...] = (
         "        waiting = (Span(one.open_time, one.close_time) for one in self._waiting)\n"
         "        return subtract((self.wanted,), union(self.covered, self.empty, waiting))",
         (TEST_FILL, TEST_BY_CANDLES),
+    ),
+    # Binance: aggregates, its own candles, its archive.
+    Mutant(
+        "aggregate-counts-as-one-id",
+        BARS,
+        "            expected += trade.count\n",
+        "            expected += 1\n",
+        (TEST_BARS,),
+    ),
+    Mutant(
+        "makers-side-taken",
+        BINANCE,
+        "Side.SELL if buyer_is_maker else Side.BUY",
+        "Side.BUY if buyer_is_maker else Side.SELL",
+        ("tests/unit/exchanges/test_binance.py",),
+    ),
+    Mutant(
+        "minute-judged-before-its-trades-came",
+        AUDIT,
+        "if not bars.seen.covers(claim.first_id, claim.last_id):",
+        "if False:",
+        ("tests/unit/jobs/test_audit_minutes.py",),
+    ),
+    Mutant(
+        "damaged-file-believed",
+        BY_ARCHIVE,
+        "    archive.verify(body, checksum)\n",
+        "",
+        ("tests/unit/jobs/test_binance.py",),
     ),
     # Live.
     Mutant("resumed-over-a-hole", RING, "        self.lost = event.sequence\n", "", ("tests/unit/feed",)),

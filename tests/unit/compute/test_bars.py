@@ -78,9 +78,34 @@ def test_a_trade_on_the_edge_belongs_to_the_minute_it_opens() -> None:
     assert (first.last_id, second.first_id) == (1, 2)
 
 
+def aggregate(first_id: int, last_id: int, seconds: float, price: str = "100", size: str = "1") -> Trade:
+    time_ns, count = NOON_NS + round(seconds * SECOND), last_id - first_id + 1
+    return Trade("BTC-USD", first_id, time_ns, Decimal(price), Decimal(size), Side.BUY, count)
+
+
 def test_an_aggregate_counts_the_trades_it_stands_for() -> None:
-    aggregate = Trade("BTC-USD", 1, NOON_NS, Decimal(1), Decimal(1), Side.BUY, count=5)
-    assert candles(bars(aggregate))[0].trades == 5
+    (candle,) = candles(bars(aggregate(1, 5, 0), aggregate(6, 6, 1), aggregate(7, 9, 2)))
+    assert (candle.trades, candle.first_id, candle.last_id, candle.volume) == (9, 1, 9, Decimal(3))
+
+
+def test_aggregates_prove_a_minute_by_the_ids_that_they_stand_for() -> None:
+    made = bars(aggregate(1, 4, 30), aggregate(5, 8, 61), aggregate(9, 10, 100), aggregate(11, 11, 121))
+    assert sources(made) == [Source.PARTIAL, Source.PROVEN, Source.PARTIAL]
+    made = bars(aggregate(1, 4, 30), aggregate(6, 8, 61), aggregate(9, 10, 100), aggregate(11, 11, 121))
+    assert sources(made) == [Source.PARTIAL, Source.PARTIAL, Source.PARTIAL]
+
+
+def test_an_aggregate_of_trades_that_were_all_seen_is_a_repetition() -> None:
+    made = bars(trade(5, 1), trade(6, 2), trade(7, 3), aggregate(5, 7, 1, size="3"), aggregate(6, 7, 1))
+    assert (candles(made)[0].trades, made.counts.duplicates, made.cut) == (3, 2, 0)
+
+
+def test_an_aggregate_seen_in_part_adds_nothing_and_leaves_its_hole() -> None:
+    """What its unseen trades had in it cannot be told from the sum."""
+    made = bars(trade(4, 1), trade(5, 1), trade(9, 3), aggregate(5, 8, 1, size="4"))
+    (candle,) = candles(made)
+    assert (candle.trades, candle.volume, made.cut) == (3, Decimal(3), 1)
+    assert made.seen.holes == [(6, 8)]
 
 
 def sources(made: Bars) -> list[Source]:

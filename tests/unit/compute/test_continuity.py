@@ -15,6 +15,7 @@ def test_runs_answer_as_a_plain_set_would(runs: list[tuple[int, int]], first: in
         ids.update(range(low, high + 1))
     wanted = range(first, first + length + 1)
     assert seen.covers(wanted[0], wanted[-1]) is ids.issuperset(wanted)
+    assert seen.touches(wanted[0], wanted[-1]) is not ids.isdisjoint(wanted)
     assert seen.highest == (max(ids) if ids else None)
     missing = {lost for low, high in seen.holes for lost in range(low, high + 1)}
     assert missing == ({*range(min(ids), max(ids))} - ids if ids else set())

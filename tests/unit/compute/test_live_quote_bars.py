@@ -32,6 +32,10 @@ def test_an_open_candle_is_told_as_it_grows_and_not_again() -> None:
     assert told(made) == [(0, False, Source.PARTIAL, 3)]
 
 
+def test_the_newest_quote_that_another_answer_repeats_counts_once() -> None:
+    assert told(bars(1, 2, 2, 3)) == [(0, False, Source.PARTIAL, 3)]
+
+
 def test_a_closed_candle_is_told_once_and_is_live_if_seen_whole() -> None:
     made = bars(30, 61, 119, 125)
     assert told(made) == [(0, True, Source.PARTIAL, 1), (1, True, Source.LIVE, 2), (2, False, Source.PARTIAL, 1)]

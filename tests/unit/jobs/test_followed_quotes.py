@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from marketdata.clock import FakeClock
 from marketdata.exchanges.oanda import OandaPricing, OandaRest
 from marketdata.jobs.follow_live import FollowLive, Rhythm
+from marketdata.jobs.followed_quotes import FollowedQuotes
 from marketdata.model.candle import Candle, Source
+from marketdata.model.events import Heartbeat
 from marketdata.model.instrument import Instrument
+from marketdata.model.quote import PriceSide, Quote
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.net.http_lines import connect_lines
@@ -18,9 +22,12 @@ from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Patience, Stream
 from marketdata.store.memory import MemoryStore
 
-from local.exchanges.coinbase import Simulator
-from local.exchanges.oanda import ACCOUNT, TOKEN, OandaFaults, OandaServer
-from local.exchanges.quotes import QuoteMarket
+from local.exchanges.faults import Faults
+from local.exchanges.oanda import oanda_simulator
+from local.exchanges.oanda_wire import ACCOUNT, TOKEN
+from local.exchanges.server import Server
+from local.exchanges.tape import Tape
+from tests.unit.local.exchanges.pairs import PAIRS
 
 pytestmark = pytest.mark.slow
 
@@ -78,10 +85,9 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(faults: OandaFaults) -> AsyncIterator[Rig]:
+async def rig(faults: Faults) -> AsyncIterator[Rig]:
     clock = FakeClock(NOW)
-    server = OandaServer(QuoteMarket(3, ticks_an_hour=7_200), clock, faults, poll_seconds=0.01)
-    async with Simulator(server.application()) as listening:
+    async with Server(oanda_simulator(Tape(3, PAIRS), clock, faults, poll_seconds=0.01)) as listening:
         made = Rig(listening.url, clock)
         running = asyncio.create_task(made.follow.run())
         try:
@@ -92,7 +98,7 @@ async def rig(faults: OandaFaults) -> AsyncIterator[Rig]:
 
 
 async def test_minutes_seen_whole_are_stored_as_live_in_every_price_followed_and_rest_wins() -> None:
-    async with rig(OandaFaults()) as made:
+    async with rig(Faults()) as made:
         await made.until(lambda: len(made.live(MIDDLE)) >= 2 and len(made.live(BID)) >= 2)
         sampled = made.live(BID)[0]
         rest = Rest("oanda", made.url, PacedBudget(100, 100, lambda: 0.0), made.clock, sleep=lambda _seconds: None)
@@ -115,11 +121,24 @@ async def test_minutes_seen_whole_are_stored_as_live_in_every_price_followed_and
 
 
 async def test_the_minute_in_which_the_stream_broke_is_partial() -> None:
-    faults = OandaFaults()
+    faults = Faults()
     async with rig(faults) as made:
         await made.until(lambda: len(made.live(MIDDLE)) >= 1)
         broken = M1.floor(made.clock.now())
-        faults.cut()
+        faults.cut_connections()
         await made.until(lambda: any(one.open_time > broken + 2 * M1.duration for one in made.live(MIDDLE)))
         held = {one.open_time: one.source for one in made.candles(MIDDLE)}
         assert Source.PARTIAL in {held.get(broken), held.get(broken + M1.duration)}
+
+
+def test_a_heartbeat_vouches_for_what_flows_and_for_nothing_that_was_only_asked_for() -> None:
+    quotes = FollowedQuotes("oanda", PriceSide.MID)
+    assert quotes.know(["EUR_USD", "GBP_USD", "GBP_USD:bid"]) == ["EUR_USD", "GBP_USD"]
+    quotes.acknowledged(["EUR_USD"])
+    second = 10**9
+    quotes.beat(Heartbeat(None, None, 59 * second))
+    for symbol in ("EUR_USD", "GBP_USD"):
+        for at in (61, 119, 121):
+            quotes.add(Quote(symbol, at * second, Decimal(1), Decimal(2)))
+    first_minute = {symbol: bars.take()[0].candle.source for symbol, bars in quotes.bars.items()}
+    assert first_minute == {"EUR_USD": Source.LIVE, "GBP_USD": Source.PARTIAL, "GBP_USD:bid": Source.PARTIAL}

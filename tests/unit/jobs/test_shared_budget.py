@@ -167,3 +167,13 @@ def test_a_silence_said_while_the_store_was_away_is_told_when_it_is_back() -> No
     world.sleep(STORE_RETRY_SECONDS)
     one.take()
     assert other.take() == pytest.approx(60 - STORE_RETRY_SECONDS, abs=2)
+
+
+def test_a_heavy_request_waits_for_as_many_turns_as_it_weighs_and_reserves_them_at_once() -> None:
+    world = World()
+    one, other = world.worker(), world.worker()
+    began = world.seconds()
+    world.sleep(one.take(4))
+    assert world.seconds() - began == pytest.approx(3 / PACE)
+    assert world.store.asked == 1
+    assert world.request(other) - began == pytest.approx(4 / PACE, abs=0.01)

@@ -12,9 +12,12 @@ from marketdata.model.quote import Quote
 from marketdata.net.http_lines import connect_lines
 from marketdata.net.stream import Patience, Stream
 
-from local.exchanges.coinbase import Simulator
-from local.exchanges.oanda import ACCOUNT, TOKEN, OandaFaults, OandaServer
-from local.exchanges.quotes import QuoteMarket
+from local.exchanges.faults import Faults
+from local.exchanges.oanda import oanda_simulator
+from local.exchanges.oanda_wire import ACCOUNT, TOKEN
+from local.exchanges.server import Server
+from local.exchanges.tape import Tape
+from tests.unit.local.exchanges.pairs import PAIRS
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 DEADLINE_SECONDS = 10.0
@@ -49,10 +52,9 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(faults: OandaFaults, *symbols: str, token: str = TOKEN) -> AsyncIterator[Rig]:
+async def rig(faults: Faults, *symbols: str, token: str = TOKEN) -> AsyncIterator[Rig]:
     clock = FakeClock(NOW)
-    server = OandaServer(QuoteMarket(3, ticks_an_hour=7_200), clock, faults, poll_seconds=0.01)
-    async with Simulator(server.application()) as listening:
+    async with Server(oanda_simulator(Tape(3, PAIRS), clock, faults, poll_seconds=0.01)) as listening:
         made = Rig(listening.url, clock, token)
         made.stream.follow(symbols)
         running = asyncio.create_task(made.stream.run(made.handle))
@@ -64,7 +66,7 @@ async def rig(faults: OandaFaults, *symbols: str, token: str = TOKEN) -> AsyncIt
 
 
 async def test_prices_and_heartbeats_come_in_order() -> None:
-    async with rig(OandaFaults(), "EUR_USD") as made:
+    async with rig(Faults(), "EUR_USD") as made:
         await made.until(lambda: len(made.quotes("EUR_USD")) > 50)
         times = [quote.time_ns for quote in made.quotes("EUR_USD")]
         assert times == sorted(times)
@@ -75,7 +77,7 @@ async def test_prices_and_heartbeats_come_in_order() -> None:
 
 
 async def test_another_instrument_is_asked_for_with_those_before() -> None:
-    async with rig(OandaFaults(), "EUR_USD") as made:
+    async with rig(Faults(), "EUR_USD") as made:
         await made.until(lambda: bool(made.quotes("EUR_USD")))
         made.stream.follow(["EUR_USD", "GBP_USD"])
         await made.until(lambda: bool(made.quotes("GBP_USD")))
@@ -85,44 +87,57 @@ async def test_another_instrument_is_asked_for_with_those_before() -> None:
         assert made.breaks() == []
 
 
+async def test_what_is_refused_costs_nothing_that_flows() -> None:
+    async with rig(Faults(), "EUR_USD") as made:
+        await made.until(lambda: bool(made.quotes("EUR_USD")))
+        made.stream.follow(["EUR_USD", "NO_SUCH"])
+        await made.until(lambda: "400" in made.stream.status.refused)
+        before = len(made.quotes("EUR_USD"))
+        await made.until(lambda: len(made.quotes("EUR_USD")) > before)
+        assert made.stream.status.subscribed == {"EUR_USD"}
+        assert made.breaks() == []
+
+
 async def test_a_stream_that_ends_is_a_break_and_is_made_again() -> None:
-    faults = OandaFaults()
+    faults = Faults()
     async with rig(faults, "EUR_USD") as made:
         await made.until(lambda: bool(made.quotes("EUR_USD")))
-        faults.cut()
+        faults.cut_connections()
         await made.until(lambda: bool(made.breaks()))
         before = len(made.quotes("EUR_USD"))
         await made.until(lambda: len(made.quotes("EUR_USD")) > before)
 
 
 async def test_a_silent_stream_is_given_up() -> None:
-    faults = OandaFaults()
+    faults = Faults()
     async with rig(faults, "EUR_USD") as made:
         await made.until(lambda: bool(made.quotes("EUR_USD")))
-        faults.silent = True
+        faults.fall_silent()
         await made.until(lambda: any("silent" in reason for reason in made.breaks()))
 
 
 async def test_a_broken_line_costs_itself() -> None:
-    faults = OandaFaults()
+    faults = Faults()
     async with rig(faults, "EUR_USD") as made:
-        faults.inject(b'{"type":"PRICE","instrument":\n')
-        await made.until(lambda: any(isinstance(event, Malformed) for event in made.events))
         await made.until(lambda: bool(made.quotes("EUR_USD")))
+        faults.inject_malformed()
+        await made.until(lambda: any(isinstance(event, Malformed) for event in made.events))
+        before = len(made.quotes("EUR_USD"))
+        await made.until(lambda: len(made.quotes("EUR_USD")) > before)
         assert made.breaks() == []
 
 
 async def test_a_token_that_is_not_known_is_told_and_never_shown() -> None:
-    async with rig(OandaFaults(), "EUR_USD", token="another-secret") as made:
+    async with rig(Faults(), "EUR_USD", token="another-secret") as made:
         await made.until(lambda: bool(made.breaks()))
         assert "401" in made.stream.status.refused
         assert "another-secret" not in repr(made.events) + repr(made.stream.status)
 
 
 async def test_an_exchange_that_is_down_is_tried_again() -> None:
-    faults = OandaFaults()
-    faults.refusing = 503
+    faults = Faults()
+    faults.refuse_connections()
     async with rig(faults, "EUR_USD") as made:
         await made.until(lambda: bool(made.breaks()))
-        faults.refusing = 0
+        faults.accept_connections()
         await made.until(lambda: bool(made.quotes("EUR_USD")))

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from marketdata.clock import FakeClock
-from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import Request
+from marketdata.errors import RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.exchanges.exchange import Request, Weights
 from marketdata.net.rest import PacedBudget, Rest, retry_after_seconds
 
 NOON = datetime(2026, 8, 9, 12, tzinfo=UTC)
@@ -93,6 +93,40 @@ def test_other_answers_say_whose_move_it_is(status: int, error: type[Exception])
         with pytest.raises(error):
             client.get(Request("/x"))
         client.close()
+
+
+def test_a_slow_down_a_ban_and_a_legal_block_are_told_apart() -> None:
+    """451 is nobody's to wait out: the operator has to choose another host."""
+    said = {}
+    for status, error in ((429, RemoteThrottled), (418, RemoteThrottled), (451, RemoteBlocked)):
+        with exchange(status) as (url, _):
+            client = rest(url, Ticks())
+            with pytest.raises(error) as refused:
+                client.get(Request("/x"))
+            client.close()
+        said[status] = refused.value
+    assert "slow down" in str(said[429])
+    assert "banned until 2026-08-09T12:02:00Z" in str(said[418])
+    assert "operator" in str(said[451])
+    assert "COINBASE_REST_URL" in str(said[451])
+
+
+def test_the_weight_that_an_exchange_counts_holds_everyone_back_until_the_next_minute() -> None:
+    """It counts what others at our address used, too."""
+    for used, wait in ((4_800, 0.0), (4_801, 60.0)):
+        ticks = Ticks()
+        budget = PacedBudget(50, 200, ticks)
+        with exchange(200, X_MBX_USED_WEIGHT_1M=str(used)) as (url, _):
+            weights = Weights("X-MBX-USED-WEIGHT-1M", 6_000)
+            client = Rest("binance", url, budget, FakeClock(NOON), sleep=ticks.sleep, weights=weights)
+            client.get(Request("/x"))
+            client.close()
+        assert wait <= budget.take() <= wait * 1.1
+
+
+def test_a_heavy_request_takes_as_much_of_the_budget_as_it_weighs() -> None:
+    budget = PacedBudget(10, 30, Ticks())
+    assert [round(budget.take(25), 3) for _ in range(3)] == [0, 0, 2.1]
 
 
 def test_nobody_there_is_unavailable() -> None:

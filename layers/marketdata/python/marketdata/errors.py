@@ -10,6 +10,7 @@ MarketDataError
  ├ RemoteError(exchange)              the exchange's side
  │   ├ RemoteThrottled(retry_at)      wait until then
  │   ├ RemoteUnavailable              try later
+ │   ├ RemoteBlocked                  the operator's move: it does not serve this place
  │   └ RemoteMalformed(excerpt)       their format changed: keep the evidence
  │       └ RemoteAbsent               nothing at this address (404)
  └ StoreError(operation)              our side
@@ -78,6 +79,10 @@ class RemoteThrottled(RemoteError):
 
 class RemoteUnavailable(RemoteError):
     """The exchange cannot be reached or is down; try later."""
+
+
+class RemoteBlocked(RemoteUnavailable):
+    """The exchange does not serve this place, and waiting will not change that: the operator's move."""
 
 
 class RemoteMalformed(RemoteError):

@@ -34,7 +34,7 @@ from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
-from marketdata.jobs.exchange_past import ExchangePast
+from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
 from marketdata.jobs.fill_gaps import FillSettings
 from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
@@ -73,6 +73,8 @@ class ExchangeSettings(BaseModel):
     name: str
     rest_url: Url
     feed: str
+    archive_url: Url | None = None
+    """None where it keeps no archive of days."""
     websocket_url: WebSocketUrl | None = None
     """None is the feed's public address."""
 
@@ -199,6 +201,7 @@ class _Shared:
 
 _shared = _Shared()
 
+_FILE_SECONDS_MAX = 60.0
 _TURN_SECONDS_MAX = 5.0
 """A gap whose turn is further off goes back on the ledger, so that a run ends in time."""
 
@@ -281,9 +284,11 @@ def pasts(
 
 @contextmanager
 def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[ExchangePast]":
-    from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
+    from marketdata.net.rest import FILE_BYTES_MAX, Rest  # noqa: PLC0415 - httpx is half of a cold start
 
     adapter, secrets = adapter_for(exchange), _secrets(settings, exchange)
+    known = settings.exchange(exchange)
+    trade_history = adapter.trades_at(known.rest_url) if adapter.ids_contiguous else None
     rest = Rest(
         exchange,
         settings.exchange(exchange).rest_url,
@@ -292,16 +297,32 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
         sleep=time.sleep,
         wait_seconds_max=_TURN_SECONDS_MAX,
         read_refusal=adapter.read_refusal,
+        weights=adapter.weights,
+    )
+    archive_url = known.archive_url
+    if exchange.endswith(SIMULATED_SUFFIX) and archive_url == adapter.archive_url:
+        archive_url = None
+    files = Rest(
+        exchange,
+        archive_url or known.rest_url,
+        shared_budget(store, exchange),
+        SystemClock(),
+        sleep=time.sleep,
+        wait_seconds_max=_TURN_SECONDS_MAX,
+        timeout_seconds=_FILE_SECONDS_MAX,
+        answer_bytes_max=FILE_BYTES_MAX,
     )
     try:
         yield ExchangePast(
             lambda request: rest.get(replace(request, headers=(*request.headers, *secrets.items()))),
             adapter.candle_history(exchange) if adapter.candle_history else None,
-            adapter.trade_history(exchange) if adapter.trade_history and adapter.ids_contiguous else None,
+            trade_history(exchange) if trade_history else None,
             adapter.trades_by_time(exchange) if adapter.trades_by_time else None,
+            ArchivePast(files.get, adapter.archive(exchange)) if adapter.archive and archive_url else None,
         )
     finally:
         rest.close()
+        files.close()
 
 
 def shared_budget(store: Store, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX) -> "Budget":
@@ -373,6 +394,7 @@ def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:
             "name": name,
             "rest_url": given.get(f"{name.upper()}_REST_URL", adapter.rest_url),
             "feed": given.get(f"{name.upper()}_FEED", adapter.default_feed),
+            "archive_url": given.get(f"{name.upper()}_ARCHIVE_URL", adapter.archive_url),
             "websocket_url": given.get(f"{name.upper()}_WEBSOCKET_URL"),
         }
         for name, adapter in ADAPTERS.items()

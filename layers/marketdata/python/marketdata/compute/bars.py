@@ -50,7 +50,8 @@ class Change:
 class Bars:
     """The candles of one instrument, fed with its trades and heartbeats.
 
-    `ids_contiguous`: trade ids of this exchange count up by one (a run of them proves completeness).
+    `ids_contiguous`: trade ids of this exchange count up by one (a run of them proves completeness); an aggregate then
+    has the ids from its own to its `last_id`.
     `buckets_max` bounds memory: older buckets are forgotten, and trades for a forgotten bucket are handed out by
     `take_late` instead of reopening it. None keeps every bucket (replay, repair).
     """
@@ -70,6 +71,8 @@ class Bars:
         self.seen = IdRuns()
         self.counts = Contiguity()
         self._recent = RecentTrades()
+        self.cut = 0
+        """Aggregates passed over because a part of them was seen before; the rest of their ids stays a hole."""
         self._ids_contiguous = ids_contiguous
         self._buckets_max = buckets_max
         self._buckets: dict[int, Bucket] = {}
@@ -183,6 +186,11 @@ class Bars:
         self._forget()
         return changes
 
+    def candle(self, open_time_ns: int) -> Candle | None:
+        """The bucket that opens there as it is now; None if no trade fell into it, or it is forgotten."""
+        bucket = self._buckets.get(open_time_ns)
+        return None if bucket is None else bucket.candle(self.exchange, self.symbol, self.timeframe)
+
     def take_empty(self) -> list[Span]:
         """The spans of whole buckets, found since last asked, in which the exchange's ids prove that nobody traded."""
         empty, self._empty = self._empty, []
@@ -223,13 +231,15 @@ class Bars:
         expected = highest + 1
         end_ns, time_ns = bucket.end_ns, bucket.close_key[0]
         high, low, close = bucket.high, bucket.low, bucket.close
-        volume, quote, buys, count = bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, bucket.trades
+        volume, quote, buys, at = bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, start
         buy = Side.BUY
         for trade in islice(trades, start, None):
             trade_ns = trade.time_ns
             if trade.id != expected or not time_ns <= trade_ns < end_ns:
                 break
-            expected += 1
+            # An aggregate has the ids of all the trades it stands for.
+            expected += trade.count
+            at += 1
             time_ns = trade_ns
             close = trade.price
             size = trade.size
@@ -241,18 +251,18 @@ class Bars:
             quote += close * size
             if trade.side is buy:
                 buys += size
-            count += trade.count
         last_id = expected - 1
         if last_id == highest:
             return 0
         bucket.high, bucket.low, bucket.close = high, low, close
-        bucket.volume, bucket.quote_volume, bucket.taker_buy_volume, bucket.trades = volume, quote, buys, count
+        bucket.volume, bucket.quote_volume, bucket.taker_buy_volume = volume, quote, buys
+        bucket.trades += last_id - highest
         bucket.close_key = (time_ns, last_id)
         bucket.last_id = last_id
         self.seen.add(highest + 1, last_id)
         self.counts.trades += last_id - highest
         self._touch(bucket, time_ns)
-        return start + last_id - highest
+        return at
 
     def _fold_one(self, trades: list[Trade], at: int) -> int:
         """Fold one trade that may be early, late, repeated or the first of its bucket; returns the next position."""
@@ -263,8 +273,11 @@ class Bars:
             self.counts.duplicates += 1
             self.counts.conflicting += self._recent.contradicts(trade)
             return at + 1
-        self.counts.trades += 1
-        if bucket is None and self._is_settled(start_ns):
+        if self._is_cut(trade):
+            self.cut += 1
+            return at + 1
+        self.counts.trades += trade.count
+        if bucket is None and self.is_settled(start_ns):
             self._set_aside(trade)
             return at + 1
         bucket = bucket or self._open(trade, start_ns)
@@ -276,10 +289,14 @@ class Bars:
 
     def _is_repeated(self, trade: Trade, bucket: Bucket | None) -> bool:
         if self._ids_contiguous:
-            return self.seen.covers(trade.id, trade.id)
+            return self.seen.covers(trade.id, trade.last_id)
         return bucket is not None and trade.id in bucket.ids
 
-    def _is_settled(self, start_ns: int) -> bool:
+    def _is_cut(self, trade: Trade) -> bool:
+        """Whether some of an aggregate's trades were seen without it: what the others had in it cannot be told."""
+        return trade.count > 1 and self._ids_contiguous and self.seen.touches(trade.id, trade.last_id)
+
+    def is_settled(self, start_ns: int) -> bool:
         """Whether the store alone has this bucket: a trade that comes now must not open it as a candle of one trade."""
         if start_ns < self._forgotten_before_ns:
             return True
@@ -301,7 +318,7 @@ class Bars:
             return
         assert self._newest is not None
         self.counts.backwards += bucket.is_overtaken_by(trade) or self._newest.is_overtaken_by(trade)
-        self.seen.add(trade.id, trade.id)
+        self.seen.add(trade.id, trade.last_id)
 
     def _touch(self, bucket: Bucket, time_ns: int) -> None:
         bucket.changed = True
@@ -310,7 +327,7 @@ class Bars:
 
     def _set_aside(self, trade: Trade) -> None:
         if self._ids_contiguous:
-            self.seen.add(trade.id, trade.id)
+            self.seen.add(trade.id, trade.last_id)
         if len(self._late) < LATE_TRADES_MAX:
             self._late.append(trade)
 

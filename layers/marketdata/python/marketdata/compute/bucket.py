@@ -49,7 +49,7 @@ class Bucket:
     def opened_by(cls, trade: Trade, start_ns: int, end_ns: int) -> "Bucket":
         """The bucket of this trade, which is yet to be joined."""
         key, price = (trade.time_ns, trade.id), trade.price
-        return cls(utc(start_ns), start_ns, end_ns, price, price, price, price, key, key, trade.id, trade.id)
+        return cls(utc(start_ns), start_ns, end_ns, price, price, price, price, key, key, trade.id, trade.last_id)
 
     def join(self, trade: Trade) -> None:
         """Count a trade in that was not counted before."""
@@ -61,7 +61,7 @@ class Bucket:
         self.high = max(self.high, trade.price)
         self.low = min(self.low, trade.price)
         self.first_id = min(self.first_id, trade.id)
-        self.last_id = max(self.last_id, trade.id)
+        self.last_id = max(self.last_id, trade.last_id)
         self.volume = EXACT.add(self.volume, trade.size)
         self.quote_volume = EXACT.fma(trade.price, trade.size, self.quote_volume)
         if trade.side is Side.BUY:

@@ -69,6 +69,9 @@ class RecentTrades:
             # The earliest of an id is put last, and stays.
             self._by_id = {one.id: one for batch in reversed(self._batches) for one in reversed(batch)}
         known = self._by_id.get(trade.id, trade)
+        if known.count != trade.count:
+            # One of them is an aggregate: it has the same trade in it with others.
+            return False
         same = (known.price, known.size, known.side) == (trade.price, trade.size, trade.side)
         return not same or abs(known.time_ns - trade.time_ns) > DISORDER_NS_MAX
 
@@ -120,6 +123,11 @@ class IdRuns:
         """Whether every id from `first` to `last`, both included, has been seen."""
         at = bisect_right(self._firsts, first) - 1
         return at >= 0 and last <= self._lasts[at]
+
+    def touches(self, first: int, last: int) -> bool:
+        """Whether any id from `first` to `last`, both included, has been seen."""
+        at = bisect_right(self._firsts, last) - 1
+        return at >= 0 and first <= self._lasts[at]
 
     def add(self, first: int, last: int) -> None:
         """Mark the ids from `first` to `last`, both included, as seen."""

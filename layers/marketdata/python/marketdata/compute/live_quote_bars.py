@@ -21,6 +21,7 @@ class LiveQuoteBars:
 
     def __init__(self, exchange: str, symbol: str, side: PriceSide) -> None:
         self.late = 0
+        self._newest: Quote | None = None
         self._bars = QuoteBars(exchange, symbol, side)
         self._since_ns: int | None = None
         self._time_ns = 0
@@ -29,7 +30,10 @@ class LiveQuoteBars:
         self._closed: list[Candle] = []
 
     def add(self, quote: Quote) -> None:
-        """Take one quote."""
+        """Take one quote; the newest is repeated where another answer begins, and counts once."""
+        if quote == self._newest:
+            return
+        self._newest = quote
         if quote.time_ns < self._settled_until_ns:
             self.late += 1
             return

@@ -72,6 +72,7 @@ class BitfinexTrades:
     silence_seconds_max = 25.0
     connection_seconds_max: float | None = None
     symbols_per_connection_max: int | None = CHANNELS_A_CONNECTION
+    send_seconds_between = 0.0
 
     def __init__(self, url: str = WEBSOCKET_URL, name: str = NAME) -> None:
         self._url = url

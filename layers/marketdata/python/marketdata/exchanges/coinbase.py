@@ -93,6 +93,7 @@ class CoinbaseExchange:
     silence_seconds_max = 3.5
     connection_seconds_max: float | None = None
     symbols_per_connection_max: int | None = None
+    send_seconds_between = 0.0
 
     def __init__(self, url: str = EXCHANGE_URL, name: str = NAME) -> None:
         self._url = url
@@ -221,6 +222,7 @@ class CoinbaseAdvanced:
     silence_seconds_max = 3.5
     connection_seconds_max: float | None = None
     symbols_per_connection_max: int | None = None
+    send_seconds_between = 0.0
 
     def __init__(self, url: str = ADVANCED_URL, name: str = NAME) -> None:
         self._url = url

@@ -4,10 +4,10 @@ Nothing here performs input or output: frames and bodies come in, events, reques
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from marketdata.model.candle import Candle
 from marketdata.model.events import Event
@@ -26,6 +26,16 @@ class Request:
     path: str
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    weight: int = 1
+    """What it costs of the exchange's patience, where it weighs requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How an exchange that weighs requests tells what an address has used: a header, of so much allowed a minute."""
+
+    header: str
+    a_minute: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,10 @@ ReadRefusal = Callable[[int, bytes], Refusal | None]
 
 @dataclass(frozen=True, slots=True)
 class TradePage:
-    """One page of trades by id: `trades` ordered by id; `next_before` asks for the older page, None at the end."""
+    """One page of trades by id: `trades` ordered by id; `next_before` asks for the older page.
+
+    None at the end: there is no trade before the first one here.
+    """
 
     trades: tuple[Trade, ...]
     next_before: int | None
@@ -60,6 +73,15 @@ class FrameDecoder(Protocol):
         ...
 
 
+@runtime_checkable
+class SurveyingDecoder(FrameDecoder, Protocol):
+    """A decoder of recordings that must have seen all of one before it can choose among its channels."""
+
+    def survey(self, frame: str | bytes) -> None:
+        """Look at one frame; raises nothing."""
+        ...
+
+
 class LiveTrades(FrameDecoder, Protocol):
     """A live stream of trades over WebSocket."""
 
@@ -68,6 +90,8 @@ class LiveTrades(FrameDecoder, Protocol):
     connection_seconds_max: float | None
     """How long the exchange lets a connection live, where it says so: a new one is made in time."""
 
+    send_seconds_between: float
+    """What the exchange wants between two frames of ours; 0 where it does not mind."""
     symbols_per_connection_max: int | None
     """How many symbols one connection may carry; None where that is no limit of ours."""
 
@@ -182,4 +206,56 @@ class TickArchive(Protocol):
 
     def is_flat(self, candle: Candle) -> bool:
         """Whether the archive made this candle up for a step in which nothing was quoted: it is never stored."""
+        ...
+
+
+TradeSteps = Generator[Request, bytes, TradePage]
+"""Requests one after the other, each answered by `send(body)`; what it returns at the end is the page."""
+
+
+@runtime_checkable
+class TradeSearch(Protocol):
+    """Trades by id over REST, where finding an id takes more than one request."""
+
+    name: str
+
+    def find_trades(self, symbol: str, before: int | None, limit: int) -> TradeSteps:
+        """The steps to the newest `limit` trades that begin below `before`, or of all. Raises: RemoteMalformed."""
+        ...
+
+
+AnyTradeHistory = TradeHistory | TradeSearch
+
+
+def trade_steps(history: AnyTradeHistory, symbol: str, before: int | None, limit: int) -> TradeSteps:
+    """The steps to a page, whichever way an exchange is asked. Raises: RemoteMalformed."""
+    if isinstance(history, TradeSearch):
+        return (yield from history.find_trades(symbol, before, limit))
+    return history.parse_trades((yield history.trades_request(symbol, before, limit)), symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveDay:
+    """One day's file of an archive, and the request for its checksum."""
+
+    span: Span
+    request: Request
+    checksum: Request
+
+
+class TradeArchive(Protocol):
+    """Trades of whole days, in files."""
+
+    name: str
+
+    def trade_days(self, symbol: str, span: Span) -> list[ArchiveDay]:
+        """The whole days in `span`, oldest first."""
+        ...
+
+    def verify(self, body: bytes, checksum: bytes) -> None:
+        """Raises: RemoteMalformed when the file is not the one that the checksum is of."""
+        ...
+
+    def parse_trades(self, body: bytes, symbol: str) -> Iterator[Trade]:
+        """The trades of one file, in its order. Raises: RemoteMalformed, at any of them."""
         ...

@@ -83,6 +83,8 @@ class OandaPricing:
     silence_seconds_max = 10.0
     connection_seconds_max: float | None = None
     symbols_per_connection_max: int | None = None
+    # Each change of the symbols is a new connection, and two a second are allowed.
+    send_seconds_between = 0.5
 
     def __init__(self, url: str = STREAM_URL, name: str = NAME, account: str = "") -> None:
         self._url = url

@@ -2,20 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges import bitfinex_rest, coinbase, oanda
+from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase, oanda
+from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
+from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
+from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
+from marketdata.exchanges.binance_rest import BinanceRest
 from marketdata.exchanges.bitfinex import BitfinexTrades
 from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
 from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
 from marketdata.exchanges.exchange import (
+    AnyTradeHistory,
     CandleHistory,
     FrameDecoder,
     LiveTrades,
     ReadRefusal,
-    TradeHistory,
+    TradeArchive,
     TradesByTime,
+    Weights,
 )
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
 from marketdata.model.quote import PriceSide
@@ -35,21 +42,33 @@ class Adapter:
     rest_url: str
     feeds: Mapping[str, Callable[..., LiveTrades]] = field(default_factory=dict)
     recording: Callable[[str], FrameDecoder] | None = None
-    trade_history: Callable[[str], TradeHistory] | None = None
+    trade_history: Callable[[str], AnyTradeHistory] | None = None
+    trade_history_at: Mapping[str, Callable[[str], AnyTradeHistory]] = field(default_factory=dict)
+    """By REST address, where one of them has more than the others."""
+    mending: Mapping[str, Callable[[str], AnyTradeHistory]] = field(default_factory=dict)
+    """By feed, what its losses are mended from, where that is not `trade_history`."""
     trades_by_time: Callable[[str], TradesByTime] | None = None
     candle_history: Callable[[str], CandleHistory] | None = None
     ids_contiguous: bool = False
     """Whether the exchange numbers the trades of one symbol one by one, so that a run of ids proves completeness."""
     requests_per_second: float = 1.0
     requests_burst: int = 1
-    """REST limits, well below the exchange's own: others may share our address."""
+    """REST limits, of weights where it weighs requests; well below the exchange's own: others may share our address."""
+    weights: Weights | None = None
     needs_token: bool = False
     """Whether it answers only those whom it knows."""
     usual_side: PriceSide | None = None
     """Where quotes stream instead of trades: the price of candles that are asked for by the plain symbol."""
+    archive: Callable[[str], TradeArchive] | None = None
+    archive_url: str | None = None
+    """Where whole days of trades are, in files."""
 
     read_refusal: ReadRefusal | None = None
     """Where the status of an answer alone does not say whose move it is."""
+
+    def trades_at(self, rest_url: str, feed: str = "") -> Callable[[str], AnyTradeHistory] | None:
+        """What is asked for trades by id at that address; with `feed`, for those that it lost."""
+        return self.trade_history_at.get(rest_url.rstrip("/")) or self.mending.get(feed) or self.trade_history
 
     @property
     def default_feed(self) -> str:
@@ -79,6 +98,22 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             requests_per_second=0.25,
             requests_burst=5,
             read_refusal=read_refusal,
+        ),
+        "binance": Adapter(
+            rest_url=binance_rest.REST_URL,
+            feeds={"trade": BinanceTrades, "aggTrade": BinanceAggregates},
+            recording=BinanceRecording,
+            trade_history=BinanceAggregateSearch,
+            mending=MappingProxyType({"trade": partial(BinanceAggregateSearch, recent_singly=True)}),
+            trade_history_at=MappingProxyType({binance_rest.MAIN_REST_URL: BinanceRest}),
+            candle_history=BinanceRest,
+            ids_contiguous=True,
+            # Weights of 6,000 a minute.
+            requests_per_second=50.0,
+            requests_burst=200,
+            archive=BinanceArchive,
+            archive_url=ARCHIVE_URL,
+            weights=Weights(binance_rest.WEIGHT_HEADER, binance_rest.WEIGHT_A_MINUTE),
         ),
         "oanda": Adapter(
             rest_url=oanda.REST_URL,

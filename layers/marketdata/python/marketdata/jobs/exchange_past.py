@@ -5,8 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.exchange import CandleHistory, Request, TradeHistory, TradesByTime
-from marketdata.model.trade import Trade
+from marketdata.exchanges.exchange import (
+    AnyTradeHistory,
+    CandleHistory,
+    Request,
+    TradeArchive,
+    TradePage,
+    TradesByTime,
+    trade_steps,
+)
 
 PAGE_TRADES = 1_000
 MARKS_MAX = 1_000
@@ -21,8 +28,17 @@ class ExchangePast:
 
     get: Callable[[Request], bytes]
     candles: CandleHistory | None = None
-    trades: TradeHistory | None = None
+    trades: AnyTradeHistory | None = None
     trades_by_time: TradesByTime | None = None
+    archive: "ArchivePast | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePast:
+    """One exchange's archive of whole days of trades, at an address of its own."""
+
+    get: Callable[[Request], bytes]
+    archive: TradeArchive
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +55,29 @@ class TradePages:
     `marks` are the ends of the newest pages asked for: the next search begins between them.
     """
 
-    def __init__(self, get: Callable[[Request], bytes], history: TradeHistory, symbol: str) -> None:
+    def __init__(self, get: Callable[[Request], bytes], history: AnyTradeHistory, symbol: str) -> None:
         self.exchange = history.name
         self.symbol = symbol
         self.marks: deque[Mark] = deque(maxlen=MARKS_MAX)
         self._get = get
         self._history = history
 
-    def page(self, before: int | None) -> tuple[Trade, ...]:
-        """The newest trades with an id below `before`, or of all; ordered by id, never none at all.
+    def page(self, before: int | None) -> TradePage:
+        """The newest trades that begin below id `before`, or of all; ordered by id, never none at all.
 
         Raises: RemoteError; RemoteMalformed too for an empty page, which proves nothing, and for ids not asked for.
         """
-        body = self._get(self._history.trades_request(self.symbol, before, PAGE_TRADES))
-        trades = self._history.parse_trades(body, self.symbol).trades
+        steps, body = trade_steps(self._history, self.symbol, before, PAGE_TRADES), b""
+        try:
+            request = next(steps)
+            while True:
+                body = self._get(request)
+                request = steps.send(body)
+        except StopIteration as end:
+            page: TradePage = end.value
+        trades = page.trades
         if not trades or (before is not None and trades[-1].id >= before):
             reason = "trades: other ids than asked for" if trades else f"trades: none below id {before}"
             raise RemoteMalformed(self.exchange, reason, body[:300].decode("utf-8", "backslashreplace"))
         self.marks += [Mark(trade.id, trade.time_ns) for trade in (trades[0], trades[-1])]
-        return trades
+        return page

@@ -4,10 +4,12 @@ Called by fill_gaps for short gaps, and by fill_by_candles for minutes whose emp
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from marketdata.compute.bars import Bars
 from marketdata.errors import RemoteMalformed
+from marketdata.exchanges.exchange import TradePage
 from marketdata.jobs.exchange_past import Mark, TradePages
 from marketdata.jobs.find_trade import first_trade_from
 from marketdata.jobs.gap_writer import GapWriter
@@ -16,7 +18,6 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import nanoseconds, utc
-from marketdata.model.trade import Trade
 from marketdata.store.store import Store
 
 ABSENT_IDS_MAX = 100
@@ -35,10 +36,10 @@ def fill_by_trades(
     before = _page_end(store, instrument, pages, span)
     start_ns = nanoseconds(span.start)
     while go_on():
-        trades = _take_page(pages, bars, before)
+        page = _take_page(pages, bars, before)
         _write(writer, bars, span)
-        before = trades[0].id
-        if before == 1:
+        trades, before = page.trades, page.trades[0].id
+        if page.next_before is None:
             begins = M1.floor(utc(trades[0].time_ns))
             if writer.wanted.start < begins:
                 writer.mark_empty([Span(writer.wanted.start, min(begins, span.end))])
@@ -72,25 +73,28 @@ def _last_mark(candle: Candle) -> Mark | None:
     return Mark(candle.last_id, nanoseconds(candle.close_time) - 1)
 
 
-def _take_page(pages: TradePages, bars: Bars, before: int | None) -> tuple[Trade, ...]:
+def _take_page(pages: TradePages, bars: Bars, before: int | None) -> TradePage:
     """Fold one page; ids that it skips are asked for once more, and then taken to be none."""
-    trades = pages.page(before)
-    last = trades[-1].id if before is None else before - 1
-    if len(trades) <= last - trades[0].id:
-        again = {trade.id: trade for trade in pages.page(before)}
+    page = pages.page(before)
+    trades = page.trades
+    first, last = trades[0].id, trades[-1].last_id if before is None else before - 1
+    if sum(trade.count for trade in trades) <= last - first:
+        again = {trade.id: trade for trade in pages.page(before).trades}
         merged = again | {trade.id: trade for trade in trades}
-        trades = tuple(merged[one] for one in sorted(merged))
-    for trade in trades:
+        page = replace(page, trades=tuple(merged[one] for one in sorted(merged)))
+    for trade in page.trades:
         bars.add(trade)
     bars.fold()
-    for first_absent, last_absent in bars.seen.missing(trades[0].id, last):
+    # What an aggregate that was seen in part leaves open is not absent.
+    absent = [] if bars.cut else bars.seen.missing(page.trades[0].id, last)
+    for first_absent, last_absent in absent:
         if last_absent - first_absent >= ABSENT_IDS_MAX:
             raise RemoteMalformed(bars.exchange, f"trades: ids {first_absent} to {last_absent} are not given", "")
         bars.account_for(first_absent, last_absent)
-    if trades[0].id == 1:
+    if page.next_before is None:
         # There is no trade before the first: it is as if it had been seen.
-        bars.account_for(0, 0)
-    return trades
+        bars.account_for(first - 1, first - 1)
+    return page
 
 
 def _write(writer: GapWriter, bars: Bars, span: Span) -> None:

@@ -1,9 +1,10 @@
 """The mover: leases gaps of the ledger, newest first, and asks the exchanges for what is missing. Runs every minute.
 
 Ordered history is worked on in pieces, so that what is lost meanwhile does not wait for a year of it. A short gap is
-filled by trades, where ids prove that nothing is missing; a long one, and what trades do not settle, by the exchange's
-own candles. What was written or confirmed is done, and nothing else: the rest goes back on the ledger with a time to
-try again. A worker that dies loses its lease and nothing more.
+filled by trades, where ids prove that nothing is missing; whole days of a long one by the exchange's archive of trades,
+where it has one; the rest, and what trades do not settle, by its own candles. What was written or confirmed is done,
+and nothing else: the rest goes back on the ledger with a time to try again. A worker that dies loses its lease and
+nothing more.
 """
 
 import logging
@@ -19,18 +20,20 @@ from marketdata.compute.calendar import closed, trading
 from marketdata.compute.coverage import Spans, clip, intersect, subtract
 from marketdata.errors import EXCERPT_CHARACTERS_MAX, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
+from marketdata.jobs.fill_by_archive import fill_by_archive
 from marketdata.jobs.fill_by_candles import CandleFill, window_length
 from marketdata.jobs.fill_by_trades import fill_by_trades
 from marketdata.jobs.gap_writer import GapWriter
 from marketdata.model.gap import HISTORY, Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.timeframe import M1
+from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.store.store import Store
 
 logger = logging.getLogger(__name__)
 
 _BACKOFF_DOUBLINGS_MAX = 30
+_DAY = timeframe_named("1d")
 _FRUITLESS = re.compile(r"(\d{1,4}) fruitless: ")
 
 
@@ -214,12 +217,13 @@ class _Mover:
         return self._instruments[key]
 
     def _for_later(self, missing: Spans, past: ExchangePast) -> Spans:
-        """What is older than the newest piece, cut where the fetching by candles cuts too."""
+        """What is older than the newest piece, cut where the fetching by candles cuts too, or the archive's days do."""
         left, length = self.settings.piece, window_length(past)
         for index, span in reversed(list(enumerate(missing))):
             windows = max(1, -(-left // length))
-            if windows * length < span.end - span.start:
-                return (*missing[:index], Span(span.start, span.end - windows * length))
+            cut = span.end - windows * length if past.archive is None else _DAY.floor(span.end - left)
+            if span.start < cut:
+                return (*missing[:index], Span(span.start, cut))
             left -= span.end - span.start
             if left <= timedelta():
                 return missing[:index]
@@ -249,6 +253,15 @@ class _Mover:
         return _Ending("; ".join(writer.notes) or "the exchange did not give it", answered=True)
 
     def _fill(self, writer: GapWriter, past: ExchangePast, part: Span) -> None:
+        if past.archive is None or part.end - part.start <= self.settings.trade_span_max:
+            self._fill_rest(writer, past, part)
+            return
+        fill_by_archive(writer, past.archive, part, self._go_on)
+        writer.flush()
+        for rest in reversed(clip(writer.remaining, part)):
+            self._fill_rest(writer, past, rest)
+
+    def _fill_rest(self, writer: GapWriter, past: ExchangePast, part: Span) -> None:
         if past.trades is not None and part.end - part.start <= self.settings.trade_span_max:
             pages = TradePages(past.get, past.trades, writer.instrument.symbol)
             try:

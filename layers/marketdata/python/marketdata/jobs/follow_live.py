@@ -235,6 +235,7 @@ class FollowLive:
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
             for symbol, changes in followed.take_quoted():
                 self._flush.collect_changes(self._instruments[followed.name, symbol], changes)
+            followed.audit.check(followed.bars)
 
     async def _record_holes(self) -> None:
         for holes in self._long_holes:

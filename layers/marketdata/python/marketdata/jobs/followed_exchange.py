@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars, Change
+from marketdata.jobs.audit_minutes import MinuteAudit
 from marketdata.jobs.followed_quotes import FollowedQuotes
 from marketdata.model.candle import Candle, Source
-from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed, Subscribed
+from marketdata.model.events import Claim, Disconnected, Event, Heartbeat, Malformed, Subscribed
 from marketdata.model.quote import Quote
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
@@ -41,6 +42,7 @@ class FollowedExchange:
         self.quotes = quotes
         """What takes quotes, where the exchange streams those instead of trades."""
         self.bars: dict[str, Bars] = {}
+        self.audit = MinuteAudit(self.name)
         self.trades: list[Trade] = []
         """Trades to keep, until the store has them; over `trades_max` the oldest go, as candles do not need them."""
         self.trades_seen = 0
@@ -113,10 +115,10 @@ class FollowedExchange:
 
     def take_word(self, newest: Trade) -> None:
         """The exchange says that this is a symbol's newest trade; the mender fetches it and what is before it."""
-        self.told[newest.symbol] = max(newest.id, self.told.get(newest.symbol, 0))
+        self.told[newest.symbol] = max(newest.last_id, self.told.get(newest.symbol, 0))
         if newest.symbol not in self.bars and (bars := self._open(newest.symbol)) is not None:
             # Nothing is seen yet that a hole could begin after.
-            bars.counts.mended += 1
+            bars.counts.mended += newest.count
             self.take_trade(bars, newest)
 
     def handle(self, events: Sequence[Event]) -> None:
@@ -133,22 +135,29 @@ class FollowedExchange:
                         self.trades.append(event)
                     if self.trades_seen >= self._tidy_at:
                         self._tidy()
-            elif isinstance(event, Heartbeat):
-                self._beat(event)
             elif isinstance(event, Quote):
                 if self.quotes is not None:
                     self.quotes.add(event)
                     self.last_trade_ns = event.time_ns
-            elif isinstance(event, Malformed):
-                self._quarantine_it(event)
-            elif isinstance(event, Subscribed):
-                self._acknowledge(event)
-            elif isinstance(event, Disconnected):
-                lost = self._flowing | self.bars.keys() if event.symbols is None else event.symbols
-                self._ending.difference_update(lost)
-                if self.quotes is not None:
-                    self.quotes.disconnected()
-                self._break(lost)
+            else:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Heartbeat):
+            self._beat(event)
+        elif isinstance(event, Claim):
+            if event.symbol in self._symbols:
+                self.audit.hear(event)
+        elif isinstance(event, Malformed):
+            self._quarantine_it(event)
+        elif isinstance(event, Subscribed):
+            self._acknowledge(event)
+        elif isinstance(event, Disconnected):
+            lost = self._flowing | self.bars.keys() if event.symbols is None else event.symbols
+            self._ending.difference_update(lost)
+            if self.quotes is not None:
+                self.quotes.disconnected()
+            self._break(lost)
 
     def _open(self, symbol: str) -> Bars | None:
         if symbol not in self._symbols:
@@ -161,6 +170,8 @@ class FollowedExchange:
 
     def _acknowledge(self, subscribed: Subscribed) -> None:
         """An older answer may still name what has been unsubscribed since: only one without it ends that."""
+        if self.quotes is not None:
+            self.quotes.acknowledged(subscribed.symbols)
         self._ending.intersection_update(subscribed.symbols)
         for symbol in set(subscribed.symbols).difference(self._ending):
             self._flowing.add(symbol)

@@ -1,6 +1,6 @@
 """The quotes of one exchange being followed: bars for every instrument, one for each price that is followed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from marketdata.compute.live_quote_bars import LiveQuoteBars
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX
@@ -18,6 +18,7 @@ class FollowedQuotes:
         self._exchange = exchange
         self._usual = usual
         self._of: dict[str, list[LiveQuoteBars]] = {}
+        self._flowing: set[str] = set()
 
     def know(self, symbols: Sequence[str]) -> list[str]:
         """These instruments are ours; returns what to subscribe to: one symbol for all prices of an instrument."""
@@ -28,6 +29,7 @@ class FollowedQuotes:
             plain, side = side_of(symbol, self._usual)
             bars = self.bars.setdefault(symbol, LiveQuoteBars(self._exchange, symbol, side))
             self._of.setdefault(plain, []).append(bars)
+        self._flowing.intersection_update(self._of)
         return sorted(self._of)
 
     def add(self, quote: Quote) -> None:
@@ -37,13 +39,19 @@ class FollowedQuotes:
         self.quotes_seen += 1
         self.last_quote_ns = quote.time_ns
 
+    def acknowledged(self, symbols: Collection[str]) -> None:
+        """The quotes of these, and of no others, flow from here on."""
+        self._flowing = set(symbols)
+
     def beat(self, heartbeat: Heartbeat) -> None:
-        """The exchange is alive, and it is this time there."""
-        for bars in self.bars.values():
-            bars.pass_time(heartbeat.time_ns)
+        """The exchange is alive, and it is this time there; that vouches for what flows, and for nothing else."""
+        for symbol in self._flowing.intersection(self._of):
+            for bars in self._of[symbol]:
+                bars.pass_time(heartbeat.time_ns)
 
     def disconnected(self) -> None:
         """Quotes may be missing from here on."""
+        self._flowing.clear()
         for bars in self.bars.values():
             bars.disconnected()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
 from marketdata.errors import RemoteError
-from marketdata.exchanges.exchange import Request, TradeHistory
+from marketdata.exchanges.exchange import AnyTradeHistory, Request, TradePage, trade_steps
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.model.trade import Trade
 
@@ -54,7 +54,7 @@ class Mender:
     """Mends the holes of one followed exchange, one request at a time."""
 
     def __init__(
-        self, followed: FollowedExchange, history: TradeHistory, fetch: Fetch, limits: MendLimits | None = None
+        self, followed: FollowedExchange, history: AnyTradeHistory, fetch: Fetch, limits: MendLimits | None = None
     ) -> None:
         self.mended = 0
         self.absent = 0
@@ -66,6 +66,7 @@ class Mender:
         self._limits = limits or MendLimits()
         self._noticed: dict[tuple[str, int], float] = {}
         self._unconfirmed: set[Hole] = set()
+        self._cut: set[tuple[str, int]] = set()
 
     async def run(self) -> None:
         """Look and mend until cancelled."""
@@ -82,8 +83,7 @@ class Mender:
 
     async def newest(self, symbol: str) -> Trade | None:
         """The newest trade of a symbol, in one small request; None if it never traded. Raises: RemoteError."""
-        body = await self._fetch(self._history.trades_request(symbol, None, 1))
-        trades = self._history.parse_trades(body, symbol).trades
+        trades = await self._page(symbol, None, 1)
         return trades[-1] if trades else None
 
     def _settled(self) -> list[Hole]:
@@ -92,9 +92,11 @@ class Mender:
         holes = self.holes()
         begun = {hole.key: hole for hole in holes}
         self._noticed = {key: self._noticed.get(key, now) for key in begun}
+        self._cut.intersection_update(begun)
         due = [hole for key, hole in begun.items() if now - self._noticed[key] >= self._limits.settle_seconds]
         self.too_long = {hole.key: hole for hole in due if len(hole) > self._limits.hole_ids_max}
-        return sorted((hole for hole in due if hole.key not in self.too_long), key=lambda hole: -hole.last)
+        left = self.too_long.keys() | self._cut
+        return sorted((hole for hole in due if hole.key not in left), key=lambda hole: -hole.last)
 
     def holes(self) -> list[Hole]:
         """Every run of ids that is known to exist and was not seen."""
@@ -104,27 +106,49 @@ class Mender:
         """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent."""
         bars = self._followed.bars[hole.symbol]
         before: int | None = hole.last + 1
+        cut = 0
         while before is not None and before > hole.first:
-            trades = await self._page(hole.symbol, before)
+            trades = await self._page(hole.symbol, before, self._limits.page_trades)
             if not trades or trades[-1].id >= before:
                 break
-            self._deliver(bars, [trade for trade in trades if trade.id >= hole.first])
+            cut += self._deliver(bars, [trade for trade in trades if trade.last_id >= hole.first])
             before = trades[0].id
         else:
-            self._confirm_absence(bars, hole)
+            (self._leave_cut if cut else self._confirm_absence)(bars, hole)
 
-    async def _page(self, symbol: str, before: int) -> tuple[Trade, ...]:
-        body = await self._fetch(self._history.trades_request(symbol, before, self._limits.page_trades))
-        return self._history.parse_trades(body, symbol).trades
+    def _leave_cut(self, bars: Bars, hole: Hole) -> None:
+        """Of an aggregate that was seen in part the rest cannot be told: its minute is left to the gap scan."""
+        rest = bars.seen.missing(hole.first, hole.last)
+        self._cut.update((hole.symbol, first) for first, _ in rest)
+        logger.warning(
+            "a hole inside an aggregate is left to the gap scan",
+            extra={"exchange": self._followed.name, "symbol": hole.symbol, "holes": len(rest)},
+        )
 
-    def _deliver(self, bars: Bars, trades: list[Trade]) -> None:
+    async def _page(self, symbol: str, before: int | None, limit: int) -> tuple[Trade, ...]:
+        """The newest trades that begin below `before`, or of all; none if there are none."""
+        steps = trade_steps(self._history, symbol, before, limit)
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(await self._fetch(request))
+        except StopIteration as end:
+            page: TradePage = end.value
+        return page.trades
+
+    def _deliver(self, bars: Bars, trades: list[Trade]) -> int:
+        """Take what is new; returns how many were passed over because a part of them was seen before."""
         bars.fold()
+        cut = 0
         for trade in trades:
-            if not bars.seen.covers(trade.id, trade.id):
+            if not bars.seen.touches(trade.id, trade.last_id):
                 self._followed.take_trade(bars, trade)
-                bars.counts.mended += 1
-                self.mended += 1
+                bars.counts.mended += trade.count
+                self.mended += trade.count
+            elif not bars.seen.covers(trade.id, trade.last_id):
+                cut += 1
         bars.fold()
+        return cut
 
     def _confirm_absence(self, bars: Bars, hole: Hole) -> None:
         """The pages reached below the hole, so the ids in it that are still unseen were not in them."""
@@ -150,12 +174,13 @@ class Mender:
             if beginning is None:
                 return
             first_id, start_ns = beginning
-            trades = await self._page(symbol, first_id)
+            page = await self._page(symbol, first_id, self._limits.page_trades)
+            trades = [trade for trade in page if trade.id < first_id]
             if not trades:
                 bars.account_for(first_id - 1, first_id - 1)
                 return
             self._deliver(bars, [trade for trade in trades if trade.time_ns >= start_ns])
-            earlier = [trade.id for trade in trades if trade.time_ns < start_ns]
+            earlier = [trade.last_id for trade in trades if trade.time_ns < start_ns]
             if earlier:
                 bars.account_for(max(earlier), max(earlier))
                 return

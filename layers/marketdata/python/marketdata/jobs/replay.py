@@ -14,17 +14,19 @@ from pathlib import Path
 
 import msgspec
 
+from marketdata.compute.audit import Auditor, Verdict
 from marketdata.compute.bars import Bars
 from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.exchange import FrameDecoder
+from marketdata.exchanges.exchange import FrameDecoder, SurveyingDecoder
 from marketdata.model.candle import Candle
-from marketdata.model.events import Disconnected, Heartbeat, Ignored, Malformed, Subscribed
+from marketdata.model.events import Claim, Disconnected, Heartbeat, Ignored, Malformed, Subscribed
 from marketdata.model.quote import Quote
-from marketdata.model.timeframe import Timeframe
+from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.trade import Trade
 
 _FOLD_EVERY = 10_000
+_CLAIMED_LATE_NS = 2 * M1.duration_ns
 _GZIP_MAGIC = b"\x1f\x8b"
 EXCERPTS_MAX = 20
 
@@ -38,7 +40,10 @@ class CapturedFrame(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay made: candles sorted by symbol and open time, and what it could not use."""
+    """What a replay made: candles sorted by symbol and open time, and what it could not use.
+
+    `verdicts`: what the exchange says of its own minutes, each checked by the trades that it speaks of.
+    """
 
     candles: list[Candle] = field(default_factory=list)
     frames: int = 0
@@ -48,6 +53,7 @@ class Replayed:
     ignored: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
     excerpts: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 def read_capture(path: Path) -> Iterator[CapturedFrame]:
@@ -71,6 +77,13 @@ def _captured(decode: Callable[[bytes], CapturedFrame], line: bytes, path: Path,
         raise RequestInvalid(f"{path}, line {number}", f"not a captured frame: {error}") from error
 
 
+def survey(frames: Iterable[CapturedFrame], decoder: FrameDecoder) -> None:
+    """Let a decoder that wants it see everything once before the replay."""
+    if isinstance(decoder, SurveyingDecoder):
+        for captured in frames:
+            decoder.survey(captured.frame)
+
+
 def replay(
     frames: Iterable[CapturedFrame], decoder: FrameDecoder, timeframe: Timeframe, quoted: SampledBars | None = None
 ) -> Replayed:
@@ -90,6 +103,8 @@ class _Player:
         self._quoted = quoted
         self._timeframe = timeframe
         self._bars: dict[str, Bars] = {}
+        self._auditors: dict[str, Auditor] = {}
+        self._newest_ns: dict[str, int] = {}
         self._flowing: set[str] = set()
         self._replayed = Replayed()
 
@@ -103,9 +118,13 @@ class _Player:
         for event in events:
             if type(event) is Trade:
                 self._bars_of(event.symbol).add(event)
+                self._auditor(event.symbol).add(event)
+                self._newest_ns[event.symbol] = event.time_ns
                 self._replayed.trades += 1
             elif isinstance(event, Quote):
                 self._quote(event)
+            elif isinstance(event, Claim):
+                self._auditor(event.symbol).claim(event)
             elif isinstance(event, Heartbeat):
                 self._beat(event)
             elif isinstance(event, Malformed):
@@ -127,6 +146,8 @@ class _Player:
             self._replayed.duplicates += bars.counts.duplicates
         if self._quoted is not None:
             self._replayed.candles.extend(self._quoted.candles())
+        for symbol in sorted(self._auditors):
+            self._replayed.verdicts += self._auditors[symbol].take(None)
         return self._replayed
 
     def _bars_of(self, symbol: str) -> Bars:
@@ -143,6 +164,12 @@ class _Player:
         self._replayed.quotes += 1
         if self._quoted is not None:
             self._quoted.add(quote)
+
+    def _auditor(self, symbol: str) -> Auditor:
+        auditor = self._auditors.get(symbol)
+        if auditor is None:
+            auditor = self._auditors[symbol] = Auditor(self._decoder.name, symbol)
+        return auditor
 
     def _beat(self, heartbeat: Heartbeat) -> None:
         if self._quoted is not None:
@@ -167,6 +194,8 @@ class _Player:
     def _fold(self) -> None:
         for bars in self._bars.values():
             bars.fold()
+        for symbol, newest_ns in self._newest_ns.items():
+            self._replayed.verdicts += self._auditors[symbol].take(M1.floor_ns(newest_ns - _CLAIMED_LATE_NS))
 
     def _quarantine(self, reason: str, excerpt: str) -> None:
         self._replayed.malformed += 1

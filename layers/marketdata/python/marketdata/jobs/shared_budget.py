@@ -65,11 +65,21 @@ class SharedBudget:
         self._away = False
         self._ask_again_at = -inf
 
-    def take(self) -> float:
-        """Reserve one request; the seconds to wait before it. More than the patience: nothing was reserved."""
+    def take(self, weight: int = 1) -> float:
+        """Reserve one request; the seconds to wait before it. More than the patience: it cannot be made now.
+
+        A heavy one takes as many turns as it weighs, and waits for the last of them.
+        """
+        for left in range(weight, 0, -1):
+            wait = self._take_one(left)
+            if wait > self._patience_seconds:
+                break
+        return wait
+
+    def _take_one(self, wanted: int) -> float:
         until = self._monotonic() + self._patience_seconds
         while True:
-            wait, reserved = self._turn()
+            wait, reserved = self._turn(wanted)
             if reserved:
                 return wait
             if self._monotonic() + wait > until:
@@ -83,8 +93,8 @@ class SharedBudget:
             self._unsaid = reason
             self._tell()
 
-    def _turn(self) -> tuple[float, bool]:
-        """The seconds to wait, and whether that was for a turn of ours."""
+    def _turn(self, wanted: int) -> tuple[float, bool]:
+        """The seconds to wait, and whether that was for a turn of ours; of new ones, `wanted` are reserved at once."""
         with self._lock:
             now = self._monotonic()
             if now < self._silent_until:
@@ -92,17 +102,18 @@ class SharedBudget:
                 return self._silent_until - now, False
             if self._reserved_at + TURN_SECONDS_MAX < now:
                 self._turns.clear()
-            if not self._turns and (wait := self._reserve(now)) > 0:
+            if not self._turns and (wait := self._reserve(now, wanted)) > 0:
                 return wait, False
             turn = self._turns.popleft() if self._turns else now + self._alone.take()
             return max(0.0, turn - self._monotonic(), self._own.take()), True
 
-    def _reserve(self, now: float) -> float:
+    def _reserve(self, now: float, wanted: int) -> float:
         """Reserve the next turns; the seconds after which to try again, 0 if there is no need to."""
         if now < self._ask_again_at:
             return 0.0
         used_up = not self._turns and now <= self._reserved_at + TURN_SECONDS_MAX
-        self._batch = min(2 * self._batch, max(1, ceil(self._per_second * BATCH_SECONDS))) if used_up else 1
+        grown = min(2 * self._batch, max(1, ceil(self._per_second * BATCH_SECONDS))) if used_up else 1
+        self._batch = max(wanted, grown)
         try:
             turn = self._store.take_requests(
                 self._exchange,

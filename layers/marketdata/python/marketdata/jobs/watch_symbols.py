@@ -140,7 +140,7 @@ class WatchSymbols:
         watched = self._watched.get(symbol)
         if watched is None:
             return
-        if trade is None or trade.id <= self._followed.newest_id(symbol):
+        if trade is None or trade.last_id <= self._followed.newest_id(symbol):
             watched.pace.confirm_silence(asyncio.get_running_loop().time())
         else:
             self._followed.take_word(trade)

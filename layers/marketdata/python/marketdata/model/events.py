@@ -1,5 +1,7 @@
 """What an exchange's live stream says, in one vocabulary for all exchanges. A Trade or a Quote is an event too."""
 
+from decimal import Decimal
+
 import msgspec
 
 from marketdata.model.quote import Quote
@@ -68,4 +70,38 @@ class Disconnected(msgspec.Struct, frozen=True):
     symbols: frozenset[str] | None = None
 
 
-Event = Trade | Quote | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Paused | Disconnected
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """What the exchange says of one of its own minutes so far, to check ours by: compute/audit.
+
+    The trades with the ids from `first_id` to `last_id` fold to these figures; `closed`: no more trades come.
+    """
+
+    symbol: str
+    open_time_ns: int
+    said_at_ns: int
+    closed: bool
+    first_id: int
+    last_id: int
+    trades: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+    taker_buy_volume: Decimal
+
+
+Event = (
+    Trade
+    | Quote
+    | Heartbeat
+    | Subscribed
+    | Refused
+    | Malformed
+    | Ignored
+    | CutAnnounced
+    | Paused
+    | Disconnected
+    | Claim
+)

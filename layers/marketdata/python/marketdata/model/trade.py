@@ -14,7 +14,7 @@ class Side(StrEnum):
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """One trade, or an aggregate of `count` trades.
+    """One trade, or an aggregate of the `count` trades with the ids from `id` to `last_id`.
 
     A msgspec Struct rather than a dataclass because one is made for every trade: 0.15 us against 1.2 us.
     `id` is the exchange's; `time_ns` is the exchange's trade time in nanoseconds since the epoch; `price` in quote
@@ -28,3 +28,8 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     size: Decimal
     side: Side
     count: int = 1
+
+    @property
+    def last_id(self) -> int:
+        """The highest of its ids."""
+        return self.id + self.count - 1

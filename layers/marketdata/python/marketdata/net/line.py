@@ -229,9 +229,10 @@ class Line:
         self._changed.set()
 
     async def _send(self, connection: Connection, frames: Sequence[str]) -> None:
+        between = max(self._patience.send_seconds_between, self._exchange.send_seconds_between)
         for frame in frames:
             await connection.send(frame)
-            await asyncio.sleep(self._patience.send_seconds_between)
+            await asyncio.sleep(between)
 
     async def _watch(self) -> None:
         """End a connection that is open but silent, or that never acknowledged what was asked."""

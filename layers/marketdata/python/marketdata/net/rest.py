@@ -8,20 +8,27 @@ from typing import Protocol
 import httpx
 
 from marketdata.clock import Clock
-from marketdata.errors import RemoteAbsent, RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request
+from marketdata.errors import RemoteAbsent, RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request, Weights
 
 ANSWER_BYTES_MAX = 32 * 2**20
+FILE_BYTES_MAX = 256 * 2**20
+"""A day of an archive."""
 RETRY_SECONDS_DEFAULT = 5.0
 RETRY_SECONDS_MAX = 3 * 86_400.0
 """Binance's longest ban."""
+BAN_SECONDS_DEFAULT = 120.0
+"""Binance's shortest one."""
+WEIGHT_SHARE_MAX = 0.8
+"""Others may share our address: beyond this share of what is allowed a minute we wait for the next."""
+SECONDS_A_MINUTE = 60.0
 
 
 class Budget(Protocol):
     """One exchange's patience, shared by everyone who asks it."""
 
-    def take(self) -> float:
-        """Reserve one request; returns how many seconds to wait before making it."""
+    def take(self, weight: int = 1) -> float:
+        """Reserve one request of that weight; returns how many seconds to wait before making it."""
         ...
 
     def block(self, seconds: float, reason: str = "") -> None:
@@ -30,7 +37,10 @@ class Budget(Protocol):
 
 
 class PacedBudget:
-    """A budget within one process: `per_second` requests, at most `burst` at once; `monotonic` counts seconds."""
+    """A budget within one process: `per_second` requests, at most `burst` at once; `monotonic` counts seconds.
+
+    A request of a weight counts as so many.
+    """
 
     def __init__(self, per_second: float, burst: int, monotonic: Callable[[], float]) -> None:
         self._interval = 1 / per_second
@@ -39,13 +49,13 @@ class PacedBudget:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def take(self) -> float:
-        """Reserve one request; returns how many seconds to wait before making it."""
+    def take(self, weight: int = 1) -> float:
+        """Reserve one request of that weight; returns how many seconds to wait before making it."""
         with self._lock:
             now = self._monotonic()
             self._next = max(self._next, now - self._burst_seconds)
             wait = max(0.0, self._next - now)
-            self._next += self._interval
+            self._next += self._interval * weight
             return wait
 
     def block(self, seconds: float, reason: str = "") -> None:
@@ -71,6 +81,8 @@ class Rest:
         wait_seconds_max: float = 30.0,
         timeout_seconds: float = 10.0,
         read_refusal: ReadRefusal | None = None,
+        weights: Weights | None = None,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._exchange = exchange
@@ -79,6 +91,8 @@ class Rest:
         self._sleep = sleep
         self._wait_seconds_max = wait_seconds_max
         self._read_refusal = read_refusal
+        self._weights = weights
+        self._answer_bytes_max = answer_bytes_max
         self._client = httpx.Client(
             base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
         )
@@ -88,8 +102,11 @@ class Rest:
         self._client.close()
 
     def get(self, request: Request) -> bytes:
-        """The body of a 200. Raises: RemoteThrottled, RemoteUnavailable, RemoteMalformed (RemoteAbsent for a 404)."""
-        wait = self._budget.take()
+        """The body of a 200.
+
+        Raises: RemoteThrottled, RemoteUnavailable, RemoteBlocked, RemoteMalformed (RemoteAbsent for a 404).
+        """
+        wait = self._budget.take(request.weight)
         if wait > self._wait_seconds_max:
             raise RemoteThrottled(self._exchange, "the budget is spent", self._clock.now() + timedelta(seconds=wait))
         if wait:
@@ -100,7 +117,18 @@ class Rest:
             )
         except httpx.HTTPError as error:
             raise RemoteUnavailable(self._exchange, f"{type(error).__name__}: {error}") from error
+        self._note_weight(answer)
         return self._body(answer)
+
+    def _note_weight(self, answer: httpx.Response) -> None:
+        """Where the exchange says that much of this minute's weight is used, by whomever, leave the rest alone."""
+        if self._weights is None:
+            return
+        used = answer.headers.get(self._weights.header, "")
+        if used.isdecimal() and int(used[:18]) > self._weights.a_minute * WEIGHT_SHARE_MAX:
+            now = self._clock.now()
+            reason = f"{used} of {self._weights.a_minute} are used this minute"
+            self._budget.block(SECONDS_A_MINUTE - (now.second + now.microsecond / 1e6), reason)
 
     def _body(self, answer: httpx.Response) -> bytes:
         status = answer.status_code
@@ -108,29 +136,41 @@ class Rest:
         if refusal is not None:
             raise self._refused(refusal, answer)
         if status in (418, 429):
-            seconds = retry_after_seconds(answer.headers.get("Retry-After"))
-            self._budget.block(seconds, f"HTTP {status}")
-            raise RemoteThrottled(self._exchange, f"HTTP {status}", self._clock.now() + timedelta(seconds=seconds))
+            raise self._throttled(answer)
+        if status == 451:
+            setting = f"{self._exchange.partition('-')[0].upper()}_REST_URL"
+            reason = f"HTTP 451: {answer.url.host} may not serve this place; the operator has to choose another host"
+            raise RemoteBlocked(self._exchange, f"{reason} ({setting}) or region")
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
         if status == 404:
             raise RemoteAbsent(self._exchange, f"HTTP {status}", answer.text[:300])
-        if status != 200 or len(answer.content) > ANSWER_BYTES_MAX:
+        if status != 200 or len(answer.content) > self._answer_bytes_max:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content
+
+    def _throttled(self, answer: httpx.Response) -> RemoteThrottled:
+        """429 asks to slow down; 418 is a ban of whoever did not."""
+        banned = answer.status_code == 418
+        default = BAN_SECONDS_DEFAULT if banned else RETRY_SECONDS_DEFAULT
+        seconds = retry_after_seconds(answer.headers.get("Retry-After"), default)
+        self._budget.block(seconds, f"HTTP {answer.status_code}")
+        until = self._clock.now() + timedelta(seconds=seconds)
+        reason = f"HTTP 418: banned until {until:%Y-%m-%dT%H:%M:%SZ}" if banned else "HTTP 429: slow down"
+        return RemoteThrottled(self._exchange, reason, until)
 
     def _refused(self, refusal: Refusal, answer: httpx.Response) -> RemoteThrottled | RemoteMalformed:
         reason = f"HTTP {answer.status_code}: {refusal.reason}"
         if refusal.wait_seconds is None:
             return RemoteMalformed(self._exchange, reason, answer.text[:300])
-        self._budget.block(refusal.wait_seconds)
+        self._budget.block(refusal.wait_seconds, reason)
         return RemoteThrottled(self._exchange, reason, self._clock.now() + timedelta(seconds=refusal.wait_seconds))
 
 
-def retry_after_seconds(header: str | None) -> float:
-    """Seconds of a Retry-After header; a date, or nothing, is taken as a short while."""
+def retry_after_seconds(header: str | None, default: float = RETRY_SECONDS_DEFAULT) -> float:
+    """Seconds of a Retry-After header; a date, or nothing, is taken as `default`."""
     try:
-        seconds = float(header) if header is not None else RETRY_SECONDS_DEFAULT
+        seconds = float(header) if header is not None else default
     except ValueError:
-        return RETRY_SECONDS_DEFAULT
+        return default
     return min(max(seconds, 0.0), RETRY_SECONDS_MAX)

@@ -13,13 +13,15 @@ _SEPARATORS = str.maketrans("", "", "-_/ :.")
 def find_instrument(instruments: Sequence[Instrument], symbol: str, exchange: str | None) -> Instrument:
     """The one instrument that `symbol` names, on `exchange` if that is given.
 
-    `BTC-USD`, `btc/usd`, `BTC_USD` and `BTCUSD` are the same; a spelling that fits letter for letter comes first.
+    `BTC-USD`, `btc/usd`, `BTC_USD`, `BTCUSD` and `tBTCUSD` are the same; a spelling that fits letter for letter comes
+    first.
     Raises: NotFound naming what there is; Ambiguous naming the choices.
     """
     wanted = find_exchange(instruments, exchange) if exchange is not None else None
     offered = [one for one in instruments if wanted in {None, one.exchange}]
     exact = [one for one in offered if symbol.casefold() in {one.symbol.casefold(), one.canonical.casefold()}]
-    loose = [one for one in offered if _loose(symbol) in {_loose(one.symbol), _loose(one.canonical)}]
+    typed = {_loose(symbol), _loose(_without_mark(symbol))}
+    loose = [one for one in offered if typed & {_loose(one.symbol), _loose(one.canonical)}]
     found = exact or loose
     if not found:
         raise NotFound("symbol", f"{symbol[:64]!r} is not followed here", _names(offered))
@@ -39,6 +41,11 @@ def find_exchange(instruments: Iterable[Instrument], name: str) -> str:
 
 def _names(instruments: Iterable[Instrument]) -> tuple[str, ...]:
     return tuple(f"{one.exchange}:{one.symbol}" for one in instruments)[:CHOICES_MAX]
+
+
+def _without_mark(symbol: str) -> str:
+    """Bitfinex marks what trades with a small t before capitals."""
+    return symbol[1:] if symbol[:1] == "t" and symbol[1:].isupper() else symbol
 
 
 def _loose(symbol: str) -> str:
