@@ -152,7 +152,7 @@ class ArchiveImport:
             (self._numbers[side], multirange(empty)),
         )
         self._connection.execute(
-            "select public.record_gaps_v1(%s::smallint, 1::smallint, %s::tstzmultirange, 'import', %s)",
+            "select public.record_gaps_v2(%s::smallint, 1::smallint, %s::tstzmultirange, 'import', %s)",
             (self._numbers[side], multirange(missing), self._clock.now()),
         )
         self.done.missing = union(self.done.missing, missing)
