@@ -25,7 +25,7 @@ up: install
 test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_browser
 	$(MAKE) lint types contracts
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
 check: .venv/.installed-dev
 	@$(MAKE) --no-print-directory lint types contracts unit

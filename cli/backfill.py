@@ -11,7 +11,7 @@ from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
 from marketdata.errors import NotFound, RemoteThrottled, RemoteUnavailable, RequestInvalid
 from marketdata.jobs.backfill import run_backfill
-from marketdata.jobs.fill_gaps import FillResult
+from marketdata.jobs.fill_result import FillResult
 from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.instrument import Instrument

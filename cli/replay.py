@@ -12,6 +12,7 @@ import typer
 from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.archives import ARCHIVES
+from marketdata.exchanges.exchange import SurveyingDecoder
 from marketdata.exchanges.registry import adapter_for, recording
 from marketdata.jobs.replay import EXCERPTS_MAX, CapturedFrame, Replayed, read_capture, replay, survey
 from marketdata.model.candle import Candle
@@ -91,8 +92,10 @@ def _replay_captures(
     if price and usual is None:
         raise RequestInvalid("--price", f"{exchange} streams trades, which have one price")
     quoted = SampledBars(exchange, price or list(PriceSide), usual, timeframe) if usual else None
+    decoder = recording(exchange)
+    if isinstance(decoder, SurveyingDecoder):
+        _check_read_twice(files, exchange)
     with Ticker("replaying") as ticker:
-        decoder = recording(exchange)
         survey(_watched(files, ticker), decoder)
         replayed = replay(_watched(files, ticker), decoder, timeframe, quoted)
     rows = [row(one, side_of(one.symbol, usual)[1] if usual else None) for one in replayed.candles]
@@ -105,6 +108,12 @@ def _print(rows: Sequence[Mapping[str, str | int | None]], columns: Sequence[str
         print_csv(rows, sys.stdout, columns)
     else:
         print_json(rows, sys.stdout)
+
+
+def _check_read_twice(files: list[Path], exchange: str) -> None:
+    for path in files:
+        if path.exists() and not path.is_file():
+            raise RequestInvalid(str(path), f"recordings of {exchange} are read twice: give a file, not a pipe")
 
 
 def row(candle: Candle, price: PriceSide | None = None) -> dict[str, str | int | None]:

@@ -31,10 +31,12 @@ export class History {
   }
 
   /**
-   * Take in a 1m record; returns the index of the candle that it changed, or null if it changed none. `stale` becomes
-   * true when the record belongs to a bucket that only the store can tell about.
+   * Take in a record; returns the index of the candle that it changed, or null if it changed none. Above 1m a record of
+   * the timeframe shown is a candle that was rolled up again after its bucket had ended; others do not count. `stale`
+   * becomes true when a 1m record belongs to a bucket that only the store can tell about.
    */
   apply(record) {
+    if (record.timeframe !== '1m') return this.applyRolledUp(record);
     const minute = candleOf(record);
     if (this.timeframe === '1m') return isNewer(minute, this.at(minute.time)) ? this.put(minute) : null;
     const bucket = bucketOf(minute.time, this.timeframe);
@@ -45,6 +47,12 @@ export class History {
     if (!isNewer(minute, this.minutes.get(minute.time))) return null;
     this.minutes.set(minute.time, minute);
     return this.put(fold(this.minutesOf(bucket), this.timeframe));
+  }
+
+  applyRolledUp(record) {
+    const candle = candleOf(record);
+    if (record.timeframe !== this.timeframe || candle.time >= this.minutesFrom) return null;
+    return isNewer(candle, this.at(candle.time)) ? this.put(candle) : null;
   }
 
   /** Take in what the store says; of what is still open, the stream may have told more. */

@@ -66,7 +66,7 @@ def plain(number: Decimal) -> str:
 
 def microseconds(time: datetime) -> str:
     """`2025-08-22T20:11:30.012637Z`, always six digits: the Exchange feed and Exchange REST."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def trimmed(time: datetime) -> str:

@@ -66,7 +66,7 @@ def test_an_exchange_that_asks_one_process_for_patience_gets_it_from_all(
 ) -> None:
     with exchange(429, Retry_After="60") as (strict, asked):
         said, _ = other_process(empty_supabase, strict, 5).communicate(timeout=60)
-    assert (said.split()[:3], len(asked)) == (["throttled", "HTTP", "429:"], 1)
+    assert (said.startswith("throttled HTTP 429"), len(asked)) == (True, 1), said
     with exchange(200) as (url, asked):
         rest = here(store, url)
         with pytest.raises(RemoteThrottled) as throttled:

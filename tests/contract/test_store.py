@@ -576,6 +576,58 @@ def test_a_store_that_is_there_answers(store: Store) -> None:
     store.ping()
 
 
+# What changed, whoever wrote it
+
+
+def told(store: Store, after_id: int) -> list[tuple[str, Span]]:
+    return [(instrument.symbol, one) for instrument, one in store.changes(after_id=after_id, limit=100).times]
+
+
+def test_what_a_drain_worked_in_is_told_once_and_after_it_was_rolled_up(store: Store) -> None:
+    drain(store)
+    asked = store.changes(after_id=None, limit=1)
+    assert asked.times == ()
+    store.put_candles([candle(minute) for minute in (0, 1, 7)])
+    assert told(store, asked.last_id) == []
+    drain(store)
+    told_now = store.changes(after_id=asked.last_id, limit=100)
+    assert [one for _, one in told_now.times] == [span(0, 2), span(7, 8)]
+    assert {instrument for instrument, _ in told_now.times} == {BTC}
+    assert held(store, M5)
+    assert told(store, told_now.last_id) == []
+    assert store.changes(after_id=None, limit=1).last_id == told_now.last_id
+
+
+def test_saying_the_same_again_is_no_change(store: Store) -> None:
+    store.put_candles([candle(0)])
+    drain(store)
+    last_id = store.changes(after_id=None, limit=1).last_id
+    store.put_candles([candle(0)])
+    drain(store)
+    assert told(store, last_id) == []
+
+
+def test_changes_are_told_in_portions_that_join(store: Store) -> None:
+    last_id = store.changes(after_id=None, limit=1).last_id
+    for minute in range(3):
+        store.put_candles([candle(minute)])
+        drain(store)
+    heard = []
+    for _ in range(4):
+        portion = store.changes(after_id=last_id, limit=1)
+        last_id = portion.last_id
+        heard += [one for _, one in portion.times]
+    assert heard == [span(0, 1), span(1, 2), span(2, 3)]
+
+
+def test_a_ragged_history_is_told_as_one_span(store: Store) -> None:
+    last_id = store.changes(after_id=None, limit=1).last_id
+    store.put_candles([candle(2 * minute) for minute in range(1_001)])
+    drain(store)
+    assert told(store, last_id)[0][1].start == span(0, 1).start
+    assert len(told(store, last_id)) < 1_001
+
+
 # One state, whatever the order
 
 

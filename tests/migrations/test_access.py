@@ -54,6 +54,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_quotes_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "prune_history_v1": {"p_now": "2026-11-24Z"},
     "drain_dirty_v1": {"p_limit": 10},
+    "get_changes_v1": {},
     "mark_empty_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_spans": "{}"},
     "ensure_partitions_v1": {"p_from": "2026-11-23Z", "p_to": "2026-11-24Z"},
     "get_gaps_v1": {},

@@ -19,6 +19,7 @@ FOLLOW = f"{LIBRARY}/jobs/follow_live.py"
 MEND = f"{LIBRARY}/jobs/mend.py"
 SCAN = f"{LIBRARY}/jobs/scan_gaps.py"
 FILL = f"{LIBRARY}/jobs/fill_gaps.py"
+SETTLEMENT = f"{LIBRARY}/jobs/gap_settlement.py"
 BY_CANDLES = f"{LIBRARY}/jobs/fill_by_candles.py"
 BY_TRADES = f"{LIBRARY}/jobs/fill_by_trades.py"
 BY_ARCHIVE = f"{LIBRARY}/jobs/fill_by_archive.py"
@@ -192,7 +193,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "restart-forgets-what-was-proven",
         FOLLOWED,
-        "if bars is not None and is_whole_run(candle):",
+        "if symbol not in self.bars and any(map(is_whole_run, stored)) and self._open(symbol) is not None:",
         "if False:",
         (TEST_MEND,),
     ),
@@ -286,13 +287,17 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "empty-answer-closes-the-gap",
-        FILL,
+        SETTLEMENT,
         "        if not writer.remaining:\n",
         "        if not writer.remaining or ending.answered:\n",
         (TEST_FILL,),
     ),
     Mutant(
-        "tries-without-end", FILL, "if tries >= self.settings.tries_max and not untouched:", "if False:", (TEST_FILL,)
+        "tries-without-end",
+        SETTLEMENT,
+        "if tries >= self._settings.tries_max and not untouched:",
+        "if False:",
+        (TEST_FILL,),
     ),
     Mutant("after-the-deadline", FILL, "return self._clock.now() < self._deadline", "return True", (TEST_FILL,)),
     Mutant(

@@ -92,8 +92,6 @@ class Wire:
 
     def __init__(self, exchange: StreamExchange, process: Process, line: Line, number: int) -> None:
         self.process = process
-        self.heard_at = exchange.time.seconds
-        """When the newest frame arrived, in virtual seconds."""
         self._exchange = exchange
         self._line = line
         self._session = FeedSession(exchange.market, line.faults, number, exchange.time.now(), beat=exchange.beat)
@@ -140,8 +138,9 @@ class Wire:
     def _arrive(self, frames: list[str]) -> None:
         if not self._open:
             return
-        self.heard_at = self._exchange.time.seconds
+        self._exchange.record.heard_at[self.process.name] = self._exchange.time.seconds
         for frame in frames:
+            self._exchange.record.note("frame", f"{self.process.name} {frame}")
             self._frames.put_nowait(self._garble(frame))
 
     def _garble(self, frame: str) -> str:

@@ -110,18 +110,18 @@ class Strike:
         return self.at + self.seconds
 
 
-def plan(seed: int, hours: float, kinds: Collection[Kind]) -> list[Strike]:
-    """What goes wrong in `hours`, in order; all of it is over when they are."""
+def plan(seed: int, hours: float, kinds: Collection[Kind], times: float = 1.0) -> list[Strike]:
+    """What goes wrong in `hours`, `times` as often as usual, in order; all of it is over when they are."""
     end = hours * 3600.0
-    return sorted(strike for kind in sorted(kinds) for strike in _draw(seed, end, kind))
+    return sorted(strike for kind in sorted(kinds) for strike in _draw(seed, end, kind, times))
 
 
-def _draw(seed: int, end: float, kind: Kind) -> list[Strike]:
+def _draw(seed: int, end: float, kind: Kind, times: float) -> list[Strike]:
     luck, frequency = Random(f"{seed}/{kind}"), FREQUENCIES[kind]
-    strikes = []
-    at = luck.expovariate(frequency.a_day / 86_400)
+    strikes, rate = [], times * frequency.a_day / 86_400
+    at = luck.expovariate(rate)
     while at < end:
         seconds = luck.uniform(frequency.seconds_least, frequency.seconds_most)
         strikes.append(Strike(at, min(seconds, end - at), kind, luck.random()))
-        at += seconds + luck.expovariate(frequency.a_day / 86_400)
+        at += seconds + luck.expovariate(rate)
     return strikes

@@ -118,7 +118,7 @@ class Machine:
 
     def _make(self, process: Process) -> FollowLive:
         world, pace = self._world, self._world.pace
-        watch = Watch(world, self, process)
+        watch = Watch(world, process)
 
         def open_stream(exchange: str) -> Stream:
             return Stream(
@@ -148,6 +148,7 @@ class Machine:
             clock=self.clock,
             feed_id=process.name,
             rhythm=pace.rhythm,
+            watch_limits=pace.watching,
         )
 
     def _rest(self, process: Process, exchange: str) -> Rest:

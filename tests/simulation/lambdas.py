@@ -17,8 +17,7 @@ from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.reconcile import reconcile
-from marketdata.jobs.roll_up import roll_up
-from marketdata.jobs.run_job import Job, run_job
+from marketdata.jobs.run_job import JOBS, Job, run_job
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.net.rest import PacedBudget, Rest
 
@@ -118,7 +117,7 @@ class Lambdas:
     def _jobs(self, process: Process) -> dict[str, Job]:
         open_past = partial(self._open_past, process)
         return {
-            "roll_up": roll_up,
+            **JOBS,
             "gap_scan": partial(gap_scan, history=timedelta(days=7)),
             "backfill": partial(backfill, open_past=open_past, history=HISTORY, random_source=self._luck),
             "reconcile": partial(reconcile, open_past=open_past),

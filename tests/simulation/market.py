@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -37,11 +38,11 @@ class SimulatedMarket:
     """Every trade from `PAST` before `start` until `end`, drawn once; see Market for what the exchange asks of it.
 
     In the minutes of `bursts` everything trades twenty times as much. `skips` in ten thousand trades are followed by a
-    few ids that no trade ever has.
+    few ids that no trade ever has. `busier` multiplies the trades of a minute.
     """
 
-    def __init__(self, seed: int, span: Span, *, bursts: Sequence[Span] = (), skips: int = 0) -> None:
-        self.products: Mapping[str, Product] = {product.symbol: product for product in PRODUCTS}
+    def __init__(self, seed: int, span: Span, *, bursts: Sequence[Span] = (), skips: int = 0, busier: int = 1) -> None:
+        self.products: Mapping[str, Product] = {product.symbol: _busier(product, busier) for product in PRODUCTS}
         self._trades = {symbol: self._draw(seed, symbol, span, bursts, skips) for symbol in self.products}
         self._ids = {symbol: [trade.id for trade in trades] for symbol, trades in self._trades.items()}
         self._times = {symbol: [trade.time_ns for trade in trades] for symbol, trades in self._trades.items()}
@@ -83,7 +84,7 @@ class SimulatedMarket:
 
     def _draw(self, seed: int, symbol: str, span: Span, bursts: Sequence[Span], skips: int) -> list[Trade]:
         product, luck = self.products[symbol], Random(f"{seed}/skips/{symbol}")
-        usual, busy = Tape(seed, [product]), Tape(seed, [_busier(product)])
+        usual, busy = Tape(seed, [product]), Tape(seed, [replace(_busier(product, BURST_TIMES), quiet=0.0)])
         trades: list[Trade] = []
         number = 1
         for minute in _minutes(Span(span.start - PAST, span.end)):
@@ -94,16 +95,8 @@ class SimulatedMarket:
         return trades
 
 
-def _busier(product: Product) -> Product:
-    return Product(
-        product.base,
-        product.quote,
-        product.price,
-        product.quote_decimals,
-        product.size_mean,
-        product.trades_a_minute * BURST_TIMES,
-        volatility=product.volatility,
-    )
+def _busier(product: Product, times: int) -> Product:
+    return replace(product, trades_a_minute=product.trades_a_minute * times)
 
 
 def _minutes(span: Span) -> list[Span]:

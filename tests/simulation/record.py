@@ -25,6 +25,8 @@ class Record:
         """When a feed first heard of a trade on its stream, in virtual seconds."""
         self.heard_by: dict[str, dict[TradeKey, float]] = {}
         """The same for each process."""
+        self.heard_at: dict[str, float] = {}
+        """When a frame last reached each process."""
         self.asked: dict[TradeKey, float] = {}
         """When somebody first asked REST for a page that holds the trade."""
         self.kept: dict[TradeKey, float] = {}

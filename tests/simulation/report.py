@@ -69,6 +69,6 @@ def summary(lines: Sequence[Line]) -> str:
         f"{len(lines)} seeds, {sum(line.hours for line in lines):g} simulated hours, "
         f"{sum(line.faults for line in lines):,} faults, {sum(line.trades for line in lines):,} trades, "
         f"{sum(line.minutes for line in lines):,} minutes: {failed} seeds failed; "
-        f"{len(every)} holes of a single feed, found p99 {percentile(found, 0.99):.1f} s, "
+        f"{len(every):,} holes of a single feed, found p99 {percentile(found, 0.99):.1f} s, "
         f"repaired p50 {percentile(repaired, 0.5):.1f} s, p99 {percentile(repaired, 0.99):.1f} s"
     )

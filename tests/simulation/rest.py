@@ -76,6 +76,7 @@ class RestExchange:
         if mood is Mood.EMPTY:
             return Answer("[]")
         if mood is Mood.TRUNCATED:
+            self.record.note("truncated")
             return Answer(answer.text[: len(answer.text) * 2 // 3])
         return answer
 

@@ -50,6 +50,10 @@ class Setup:
     mending: bool = True
     repairing: bool = True
     kinds: frozenset[Kind] = EVERYTHING
+    times: float = 1.0
+    """How often everything goes wrong, as a multiple of what faults.py says."""
+    busier: int = 1
+    """How many times as much is traded in a minute as market.py says."""
     pace: Pace = UNHURRIED
     start: datetime = START
 
@@ -85,7 +89,7 @@ def simulate(setup: Setup, store: Store | None = None, on_step: Callable[[float]
 class _Simulation:
     def __init__(self, setup: Setup, store: Store | None) -> None:
         self._setup = setup
-        self._strikes = plan(setup.seed, setup.hours, setup.kinds)
+        self._strikes = plan(setup.seed, setup.hours, setup.kinds, setup.times)
         time = VirtualTime(setup.start)
         self._world = world = _world(setup, self._strikes, time, store)
         world.store.put_instruments(instruments())
@@ -162,6 +166,7 @@ def _world(setup: Setup, strikes: list[Strike], time: VirtualTime, store: Store 
         setup.seed,
         Span(start, start + timedelta(seconds=seconds)),
         bursts=bursts,
+        busier=setup.busier,
         skips=SKIPS_IN_TEN_THOUSAND if Kind.SKIP in setup.kinds else 0,
     )
     record = Record(time)

@@ -28,7 +28,8 @@ _WRITES = frozenset(
         "put_feed_status",
         "mark_closed",
         "start_run",
-        "end_run",
+        "finish_run",
+        "renew_run",
     }
 )
 

@@ -1,15 +1,12 @@
 """What a feed tells its clients, checked as it tells it: nothing is closed too early, and nothing live without data."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from marketdata.model.timeframe import M1
+from marketdata.model.timeframe import timeframe_named
 
 from tests.simulation.process import Process
 from tests.simulation.world import World
-
-if TYPE_CHECKING:
-    from tests.simulation.feeder import Machine
 
 SLACK_SECONDS = 1.0
 
@@ -17,9 +14,8 @@ SLACK_SECONDS = 1.0
 class Watch:
     """The hub's place for one feed."""
 
-    def __init__(self, world: World, machine: "Machine", process: Process) -> None:
+    def __init__(self, world: World, process: Process) -> None:
         self._world = world
-        self._machine = machine
         self._process = process
         self._instruments = {instrument.symbol: instrument for instrument in world.store.instruments()}
 
@@ -38,8 +34,7 @@ class Watch:
         self._world.record.note("status", f"{self._process.name} {told['state']}")
         if told["state"] != "live":
             return
-        wires = [wire for wire in self._machine.line.wires if wire.process is self._process]
-        heard_at = max((wire.heard_at for wire in wires), default=0.0)
+        heard_at = self._world.record.heard_at.get(self._process.name, 0.0)
         # A process that stood still says what it last knew, until its own watchdog has run.
         since = self._world.time.seconds - max(heard_at, self._process.went_on_at)
         longest = 4.0 + self._world.pace.patience.watch_seconds + SLACK_SECONDS
@@ -51,11 +46,12 @@ class Watch:
         if not told["closed"]:
             return
         opened = msgspec.convert(told["open_time"], type=type(self._world.time.start))
-        text = f"{kind} of {symbol} {opened:%d %H:%M} by {self._process.name}"
-        if opened + M1.duration > self._world.time.now():
+        timeframe = timeframe_named(told["timeframe"])
+        text = f"{kind} of {symbol} {timeframe} {opened:%d %H:%M} by {self._process.name}"
+        if opened + timeframe.duration > self._world.time.now():
             self._world.record.breaks(f"closed before its end: {text}")
         stored = self._world.store.candles(
-            self._instruments[symbol], M1, start=opened, end=opened + M1.duration, limit=1
+            self._instruments[symbol], timeframe, start=opened, end=opened + timeframe.duration, limit=1
         )
         if not stored:
             self._world.record.breaks(f"announced before it was stored: {text}")

@@ -99,6 +99,7 @@ def test_several_real_files_are_replayed_in_order(tmp_path: Path) -> None:
         (["replay", "--exchange", "coinbase", "--timeframe", "7h", "x"], 2, "timeframe: '7h' is not one of 1m, 5m"),
         (["replay", "--exchange", "coinbase", "absent.ndjson"], 2, "absent.ndjson"),
         (["replay", "--exchange", "coinbase"], 2, "Missing argument"),
+        (["replay", "--exchange", "binance", "/dev/null"], 2, "/dev/null: recordings of binance are read twice"),
         (["record", "x.ndjson", "-s", "BTC-USD", "--feed", "level9"], 2, "coinbase has no feed 'level9'"),
         (["up", "--config", "absent.yaml"], 2, "absent.yaml: cannot be read"),
         (["instruments", "list"], 5, "SUPABASE_URL"),

@@ -348,6 +348,16 @@ def test_a_hole_up_to_now_concerns_the_closed_minutes_alone() -> None:
 # Contiguity
 
 
+def test_a_trade_that_the_exchange_said_never_was_counts_when_it_comes() -> None:
+    made = bars(trade(1, 0), trade(2, 61), trade(4, 122), trade(5, 183))
+    made.note_absent(3, 3)
+    assert [change.candle.trades for change in made.take()][:3] == [1, 1, 1]
+    made.add(trade(3, 70))
+    made.add(trade(3, 70))
+    assert [(change.candle.trades, change.revised) for change in made.take()] == [(2, True)]
+    assert (made.contiguity.absent, made.contiguity.duplicates) == (1, 1)
+
+
 def test_trades_holes_and_duplicates_are_counted() -> None:
     made = bars(trade(1, 0), trade(2, 1), trade(2, 1), trade(5, 2), trade(6, 3), trade(3, 1))
     made.take()

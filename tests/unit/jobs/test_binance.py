@@ -18,7 +18,9 @@ from marketdata.exchanges.binance_rest import WEIGHT_HEADER, BinanceRest
 from marketdata.exchanges.exchange import AnyTradeHistory, Request, Weights
 from marketdata.exchanges.registry import live_trades
 from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
-from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
+from marketdata.jobs.fill_gaps import fill_gaps
+from marketdata.jobs.fill_result import FillResult
+from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.follow_live import FollowLive
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender

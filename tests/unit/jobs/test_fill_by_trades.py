@@ -136,6 +136,17 @@ async def test_many_ids_that_answers_do_not_have_are_kept_from_us_and_prove_noth
         assert middle.open_time not in [candle.open_time for candle in stored(exchange, BTC)]
 
 
+async def test_an_exchange_that_does_not_know_the_next_trade_yet_proves_nothing() -> None:
+    span = ago(0, minutes=2)
+    after = tape_candles(BTC, Span(span.end, span.end + MINUTE))[0]
+    async with past_exchange() as exchange:
+        exchange.store.put_candles([after])
+        exchange.lie = lambda _, rows: [row for row in rows if row["trade_id"] < (after.first_id or 0) - 5]
+        with pytest.raises(RemoteMalformed, match="is not known yet"):
+            await filled(exchange, BTC, span)
+        assert [candle.open_time for candle in stored(exchange, BTC)] == [after.open_time]
+
+
 async def test_an_empty_page_proves_nothing() -> None:
     async with past_exchange() as exchange:
         exchange.lie = lambda _, rows: []

@@ -14,7 +14,9 @@ from marketdata.compute.calendar import closed
 from marketdata.compute.coverage import union
 from marketdata.errors import RemoteThrottled, StoreError
 from marketdata.exchanges.exchange import Request
-from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
+from marketdata.jobs.fill_gaps import fill_gaps
+from marketdata.jobs.fill_result import FillResult
+from marketdata.jobs.fill_settings import FillSettings
 from marketdata.model.candle import Candle, Source
 from marketdata.model.gap import HISTORY, Gap, GapState
 from marketdata.model.instrument import Calendar, Instrument

@@ -23,6 +23,7 @@ from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender, MendLimits
 from marketdata.jobs.watch_symbols import WatchLimits
 from marketdata.model.candle import Candle, Source
+from marketdata.model.events import Heartbeat
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, Timeframe
@@ -336,14 +337,44 @@ async def test_exactly_the_missing_ids_are_taken_page_by_page() -> None:
     mender = await mended(followed, exchange, replace(LIMITS, page_trades=10), lambda one: not one.holes())
     assert followed.bars["BTC-USD"].seen.covers(100, 126)
     assert mender.mended >= 24
-    assert [before for before in exchange.asked if before > 101] == [126, 116, 106]
+    assert [before for before in exchange.asked if before > 101] == [127, 117, 107]
 
 
 async def test_ids_that_the_exchange_never_had_are_asked_for_twice_and_then_let_be() -> None:
     followed, exchange = seen_by_the_feed(100, 101, 106), Scripted(99, 100, 101, 103, 106)
     mender = await mended(followed, exchange, LIMITS, lambda one: not one.holes())
     assert mender.absent == 3
-    assert exchange.asked.count(106) == 2
+    assert exchange.asked.count(107) == 2
+
+
+async def test_ids_that_rest_does_not_know_yet_are_not_taken_for_absent() -> None:
+    followed, exchange = seen_by_the_feed(100, 101, 106), Scripted(*range(90, 104))
+    limits = replace(LIMITS, retry_seconds=0.01)
+    mender = await mended(followed, exchange, limits, lambda _: len(exchange.asked) > 5)
+    assert [(hole.first, hole.last) for hole in mender.holes()] == [(104, 105)]
+    exchange.ids = tuple(range(90, 107))
+    mender = await mended(followed, exchange, limits, lambda one: not one.holes())
+    assert (mender.mended, mender.absent) == (2, 0)
+
+
+async def test_what_a_heartbeat_names_and_rest_does_not_know_yet_is_not_taken_for_absent() -> None:
+    followed, exchange = seen_by_the_feed(99, 100), Scripted(*range(90, 101))
+    followed.handle([Heartbeat("BTC-USD", 102, 0)])
+    mender = await mended(followed, exchange, replace(LIMITS, retry_seconds=0.01), lambda _: len(exchange.asked) > 5)
+    assert mender.absent == 0
+    assert [(hole.first, hole.last) for hole in mender.holes()] == [(101, 102)]
+
+
+async def test_an_empty_page_is_not_the_beginning_of_a_market() -> None:
+    followed, exchange = seen_by_the_feed(50, 51), Scripted()
+    await mended(followed, exchange, LIMITS, lambda _: len(exchange.asked) > 2)
+    assert not followed.bars["BTC-USD"].seen.covers(49, 49)
+
+
+async def test_there_is_no_trade_before_the_first() -> None:
+    followed, exchange = seen_by_the_feed(1, 2), Scripted(1, 2)
+    await mended(followed, exchange, LIMITS, lambda _: followed.bars["BTC-USD"].beginning is None)
+    assert exchange.asked == []
 
 
 async def test_a_hole_too_long_is_left_alone() -> None:

@@ -17,7 +17,8 @@ from marketdata.compute.coverage import subtract, union
 from marketdata.exchanges.bitfinex_rest import BitfinexRest
 from marketdata.exchanges.exchange import Request
 from marketdata.jobs.exchange_past import ExchangePast
-from marketdata.jobs.fill_gaps import FillSettings, fill_gaps
+from marketdata.jobs.fill_gaps import fill_gaps
+from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.scan_gaps import scan_gaps
 from marketdata.model.candle import Candle
 from marketdata.model.gap import UNRESOLVED, GapState

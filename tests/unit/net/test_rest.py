@@ -96,9 +96,10 @@ def test_other_answers_say_whose_move_it_is(status: int, error: type[Exception])
 
 
 def test_a_slow_down_a_ban_and_a_legal_block_are_told_apart() -> None:
-    """451 is nobody's to wait out: the operator has to choose another host."""
+    """451 and a firewall's 403 are nobody's to wait out: the operator has to choose another host."""
     said = {}
-    for status, error in ((429, RemoteThrottled), (418, RemoteThrottled), (451, RemoteBlocked)):
+    errors = ((429, RemoteThrottled), (418, RemoteThrottled), (451, RemoteBlocked), (403, RemoteBlocked))
+    for status, error in errors:
         with exchange(status) as (url, _):
             client = rest(url, Ticks())
             with pytest.raises(error) as refused:
@@ -107,8 +108,9 @@ def test_a_slow_down_a_ban_and_a_legal_block_are_told_apart() -> None:
         said[status] = refused.value
     assert "slow down" in str(said[429])
     assert "banned until 2026-08-09T12:02:00Z" in str(said[418])
-    assert "operator" in str(said[451])
-    assert "COINBASE_REST_URL" in str(said[451])
+    for status in (451, 403):
+        assert "operator" in str(said[status])
+        assert "COINBASE_REST_URL" in str(said[status])
 
 
 def test_the_weight_that_an_exchange_counts_holds_everyone_back_until_the_next_minute() -> None:

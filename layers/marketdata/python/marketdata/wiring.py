@@ -35,7 +35,7 @@ from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_fo
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
-from marketdata.jobs.fill_gaps import FillSettings
+from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile

@@ -12,18 +12,21 @@ subscribing is no such moment.
 """
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import getcontext, setcontext
 from itertools import islice
 
 from marketdata.compute.bucket import EXACT, Bucket
 from marketdata.compute.continuity import Contiguity, IdRuns, RecentTrades
+from marketdata.compute.coverage import Spans, union
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Heartbeat
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
-from marketdata.model.times import NANOSECONDS_A_SECOND, utc
+from marketdata.model.times import NANOSECONDS_A_SECOND, nanoseconds, utc
 from marketdata.model.trade import Side, Trade
 
 # A heartbeat may overtake a trade inside the exchange: it proves that a bucket ended only this long after the end.
@@ -31,6 +34,8 @@ HEARTBEAT_GRACE_NS = 2 * NANOSECONDS_A_SECOND
 
 LATE_TRADES_MAX = 10_000
 BESIDE_MAX = 10_000
+ABSENT_MAX = 10_000
+EMPTY_KEPT = 180
 
 _LONG_AGO_NS = -(2**63)
 
@@ -71,6 +76,7 @@ class Bars:
         self.seen = IdRuns()
         self.counts = Contiguity()
         self._recent = RecentTrades()
+        self._absent: set[int] = set()
         self.cut = 0
         """Aggregates passed over because a part of them was seen before; the rest of their ids stays a hole."""
         self._ids_contiguous = ids_contiguous
@@ -81,6 +87,7 @@ class Bars:
         self._newest: Bucket | None = None
         self._late: list[Trade] = []
         self._empty: list[Span] = []
+        self._told_empty: deque[Span] = deque(maxlen=EMPTY_KEPT)
         self._forgotten_before_ns = _LONG_AGO_NS
         self._time_ns = _LONG_AGO_NS
         self._complete_until_ns = _LONG_AGO_NS
@@ -106,6 +113,21 @@ class Bars:
         return self.counts
 
     @property
+    def time(self) -> datetime:
+        """The newest time that the exchange named; the epoch before it named any."""
+        return utc(max(0, self._time_ns))
+
+    def told(self) -> Spans:
+        """The time of which the candle that is taken from here is as good as any: open, complete, or known empty."""
+        mine = [one for one in self._buckets.values() if not one.closed or one.source is not Source.PARTIAL]
+        return union([*(Span(one.open_time, utc(one.end_ns)) for one in mine), *self._told_empty])
+
+    def candle_at(self, open_time: datetime) -> Candle | None:
+        """The candle in memory that opens then, as last taken."""
+        bucket = self._buckets.get(nanoseconds(open_time))
+        return None if bucket is None else bucket.candle(self.exchange, self.symbol, self.timeframe)
+
+    @property
     def beginning(self) -> tuple[int, int] | None:
         """(first trade id, opening in nanoseconds) of the oldest bucket, while nothing before that trade was seen."""
         oldest = self._buckets[self._starts[0]] if self._starts else None
@@ -128,6 +150,12 @@ class Bars:
         """The trades with these ids, both included, are known not to be missing: they are elsewhere, or never were."""
         self.seen.add(first_id, last_id)
         self._stirred = True
+
+    def note_absent(self, first_id: int, last_id: int) -> None:
+        """The exchange says that no trades have these ids, both included; should one come all the same, it counts."""
+        self.counts.absent += last_id - first_id + 1
+        self._absent.update(range(first_id, last_id + 1)[: ABSENT_MAX - len(self._absent)])
+        self.account_for(first_id, last_id)
 
     def give_up(self, first_id: int, last_id: int) -> None:
         """The trades with these ids, both included, will not come; the ledger says what became of their minutes.
@@ -289,12 +317,21 @@ class Bars:
 
     def _is_repeated(self, trade: Trade, bucket: Bucket | None) -> bool:
         if self._ids_contiguous:
-            return self.seen.covers(trade.id, trade.last_id)
+            return self.seen.covers(trade.id, trade.last_id) and not self._never_was(trade)
         return bucket is not None and trade.id in bucket.ids
 
     def _is_cut(self, trade: Trade) -> bool:
         """Whether some of an aggregate's trades were seen without it: what the others had in it cannot be told."""
-        return trade.count > 1 and self._ids_contiguous and self.seen.touches(trade.id, trade.last_id)
+        if trade.count == 1 or not self._ids_contiguous or not self.seen.touches(trade.id, trade.last_id):
+            return False
+        return not self._never_was(trade)
+
+    def _never_was(self, trade: Trade) -> bool:
+        """Whether all that counts as seen of a trade's ids is what the exchange said never was."""
+        if not self._absent:
+            return False
+        ids = range(trade.id, trade.last_id + 1)
+        return all(one in self._absent or not self.seen.covers(one, one) for one in ids)
 
     def is_settled(self, start_ns: int) -> bool:
         """Whether the store alone has this bucket: a trade that comes now must not open it as a candle of one trade."""
@@ -319,6 +356,7 @@ class Bars:
         assert self._newest is not None
         self.counts.backwards += bucket.is_overtaken_by(trade) or self._newest.is_overtaken_by(trade)
         self.seen.add(trade.id, trade.last_id)
+        self._absent.difference_update(range(trade.id, trade.last_id + 1))
 
     def _touch(self, bucket: Bucket, time_ns: int) -> None:
         bucket.changed = True
@@ -328,6 +366,7 @@ class Bars:
     def _set_aside(self, trade: Trade) -> None:
         if self._ids_contiguous:
             self.seen.add(trade.id, trade.last_id)
+            self._absent.difference_update(range(trade.id, trade.last_id + 1))
         if len(self._late) < LATE_TRADES_MAX:
             self._late.append(trade)
 
@@ -411,7 +450,9 @@ class Bars:
 
     def _note_empty(self, start_ns: int, end_ns: int) -> None:
         if start_ns < end_ns:
-            self._empty.append(Span(utc(start_ns), utc(end_ns)))
+            span = Span(utc(start_ns), utc(end_ns))
+            self._empty.append(span)
+            self._told_empty.append(span)
 
     def _forget(self) -> None:
         while self._buckets_max is not None and len(self._starts) > self._buckets_max:

@@ -4,7 +4,7 @@ A set is a sorted tuple of disjoint spans that do not touch, so equal sets are e
 order, overlapping or not, and give back that form. The database does the same with `tstzmultirange`.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -49,6 +49,22 @@ def intersect(spans: Iterable[Span], windows: Iterable[Span]) -> Spans:
     """Every moment that is in `spans` and in `windows`."""
     whole = union(spans)
     return tuple(part for window in union(windows) for part in pieces(whole, window))
+
+
+def replace_inside(spans: Spans, window: Span, inside: Iterable[Span]) -> Spans:
+    """`spans` with `inside` in place of whatever they have of `window`; only the neighbourhood is looked at.
+
+    `spans` must be in the sorted, merged form, and `inside` within `window`.
+    """
+    first = bisect_left(spans, window.start, key=_end)
+    after = bisect_right(spans, window.end, key=_start)
+    near = union(subtract(spans[first:after], (window,)), inside)
+    return spans[:first] + near + spans[after:]
+
+
+def meeting(spans: Spans, windows: Spans) -> Spans:
+    """Those of `spans` that share a moment with `windows`, or lie between them; both in the sorted, merged form."""
+    return _meeting(spans, Span(windows[0].start, windows[-1].end)) if windows else ()
 
 
 def contains(spans: Spans, span: Span) -> bool:

@@ -12,7 +12,9 @@ from random import Random
 
 from marketdata.clock import Clock
 from marketdata.jobs.exchange_past import ExchangePast
-from marketdata.jobs.fill_gaps import FillResult, FillSettings, fill_gaps
+from marketdata.jobs.fill_gaps import fill_gaps
+from marketdata.jobs.fill_result import FillResult
+from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.order_history import HISTORY, order_missing
 from marketdata.store.store import Store
 

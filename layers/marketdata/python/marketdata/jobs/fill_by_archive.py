@@ -1,14 +1,16 @@
 """Fill whole days of a long span with candles that are proven, from the exchange's archive of trades.
 
 Called by fill_gaps before anything else is asked: a day is two requests, however much was traded. The minutes at the
-ends of a run of days miss a neighbour's trade; they, and days that the archive has not, are left to the other ways.
+ends of a run of days miss a neighbour's trade; they, and days that the archive has not, are left to the other ways. So
+is everything while the archive is away, for the exchange itself may be asked; and the rest of a day for which the time
+ran out, or the next run would begin that day anew and not end it either.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
-from marketdata.errors import RemoteMalformed
+from marketdata.errors import RemoteMalformed, RemoteUnavailable
 from marketdata.exchanges.exchange import ArchiveDay, TradeArchive
 from marketdata.jobs.exchange_past import ArchivePast
 from marketdata.jobs.gap_writer import GapWriter
@@ -19,19 +21,21 @@ FOLD_EVERY = 10_000
 
 
 def fill_by_archive(writer: GapWriter, past: ArchivePast, span: Span, go_on: Callable[[], bool]) -> None:
-    """Write what whole days of `span` prove, newest first, while `go_on`. Raises: RemoteError but RemoteMalformed."""
-    days = past.archive.trade_days(writer.instrument.symbol, span)
+    """Write what whole days of `span` prove, newest first, while `go_on`. Raises: RemoteThrottled."""
     after: _Folded | None = None
-    for day in reversed(days):
+    for day in reversed(past.archive.trade_days(writer.instrument.symbol, span)):
         if not go_on():
             return
         bars = Bars(writer.instrument.exchange, writer.instrument.symbol, ids_contiguous=True)
         try:
-            _fold(bars, past, day)
+            _fold(bars, past, day, go_on)
         except RemoteMalformed as malformed:
             writer.note(f"{day.span.start:%Y-%m-%d}: {malformed.reason}")
             after = None
             continue
+        except RemoteUnavailable as away:
+            writer.note(f"archive: {away.reason}")
+            return
         before, after = after, _Folded(day.span, bars)
         if before is not None:
             _join(after.bars, before.bars)
@@ -47,7 +51,7 @@ class _Folded:
     bars: Bars
 
 
-def _fold(bars: Bars, past: ArchivePast, day: ArchiveDay) -> None:
+def _fold(bars: Bars, past: ArchivePast, day: ArchiveDay, go_on: Callable[[], bool]) -> None:
     archive: TradeArchive = past.archive
     checksum = past.get(day.checksum)
     body = past.get(day.request)
@@ -56,6 +60,8 @@ def _fold(bars: Bars, past: ArchivePast, day: ArchiveDay) -> None:
         bars.add(trade)
         if count % FOLD_EVERY == 0:
             bars.fold()
+            if not go_on():
+                break
     bars.fold()
     if bars.seen.lowest == 0:
         # There is no trade before the first, which has the id 0 where there is an archive.

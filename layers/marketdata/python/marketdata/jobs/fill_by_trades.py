@@ -82,6 +82,9 @@ def _take_page(pages: TradePages, bars: Bars, before: int | None) -> TradePage:
         again = {trade.id: trade for trade in pages.page(before).trades}
         merged = again | {trade.id: trade for trade in trades}
         page = replace(page, trades=tuple(merged[one] for one in sorted(merged)))
+    if bars.seen.highest is None and page.trades[-1].last_id < last:
+        # The first page ends with a trade that is known to exist.
+        raise RemoteMalformed(bars.exchange, f"trades: {last} is not known yet", "")
     for trade in page.trades:
         bars.add(trade)
     bars.fold()

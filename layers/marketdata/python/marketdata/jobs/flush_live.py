@@ -6,7 +6,7 @@ is announced only after the store took it.
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from marketdata.compute.bars import Bars, Change
 from marketdata.errors import StoreError
@@ -26,12 +26,21 @@ Followed = Collection[FollowedExchange]
 class FlushLive:
     """What waits for the store, of every exchange followed."""
 
-    def __init__(self, store: Store, publish: Publish, *, candles_waiting_max: int, batch_max: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        publish: Publish,
+        *,
+        candles_waiting_max: int,
+        batch_max: int,
+        on_saved: Callable[[Instrument, Change], None],
+    ) -> None:
         self.failing = ""
         """What the store last failed with; empty while it answers."""
         self._store = store
         self._publish = publish
         self._batch_max = batch_max
+        self._on_saved = on_saved
         self._spool = Spool(candles_waiting_max)
         self._empty: dict[tuple[str, str], tuple[Instrument, list[Span]]] = {}
         self._flushing = asyncio.Lock()
@@ -59,6 +68,10 @@ class FlushLive:
             self._spool.put(instrument, change)
             if not change.closed:
                 announce_candle(self._publish, instrument, change)
+
+    def put(self, instrument: Instrument, change: Change) -> None:
+        """Let a change wait for the store that did not come from the bars in memory."""
+        self._spool.put(instrument, change)
 
     async def flush(self, followed: Followed) -> None:
         """Write what waits; what the store does not take waits on. Raises: StoreError.
@@ -105,6 +118,7 @@ class FlushLive:
         for waiting in batch:
             if waiting.change.closed:
                 announce_candle(self._publish, waiting.instrument, waiting.change)
+                self._on_saved(waiting.instrument, waiting.change)
 
     async def _flush_trades(self, followed: FollowedExchange) -> None:
         while batch := followed.take_trades(self._batch_max):

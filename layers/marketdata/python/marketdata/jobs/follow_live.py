@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from marketdata.clock import Clock
 from marketdata.errors import RequestInvalid, StoreError
 from marketdata.jobs.announce import Publish, announce_status
+from marketdata.jobs.announce_revisions import AnnounceRevisions
+from marketdata.jobs.correct_late import CorrectLate
 from marketdata.jobs.feed_status import feed_status
 from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
@@ -53,6 +55,8 @@ class Rhythm:
     status_seconds: float = 5.0
     holes_seconds: float = 1.0
     repairs_seconds: float = 10.0
+    late_seconds: float = 1.0
+    revisions_seconds: float = 2.0
     watch_seconds: float = 1.0
     stop_seconds_max: float = 8.0
     candles_waiting_max: int = 50_000
@@ -94,8 +98,14 @@ class FollowLive:
         self._resumed: set[tuple[str, str]] = set()
         self._streams: list[asyncio.Task[None]] = []
         self._long_holes: list[LongHoles] = []
+        self._revisions = AnnounceRevisions(store, publish)
+        self._late: dict[str, CorrectLate] = {}
         self._flush = FlushLive(
-            store, publish, candles_waiting_max=self._rhythm.candles_waiting_max, batch_max=self._rhythm.batch_max
+            store,
+            publish,
+            candles_waiting_max=self._rhythm.candles_waiting_max,
+            batch_max=self._rhythm.batch_max,
+            on_saved=self._revisions.note_revised,
         )
         self._stopping = asyncio.Event()
         self._room_until: datetime | None = None
@@ -117,6 +127,8 @@ class FollowLive:
             asyncio.create_task(self._every(rhythm.status_seconds, self._report)),
             asyncio.create_task(self._every(rhythm.holes_seconds, self._record_holes)),
             asyncio.create_task(self._every(rhythm.repairs_seconds, self._settle_holes)),
+            asyncio.create_task(self._every(rhythm.late_seconds, self._correct_late)),
+            asyncio.create_task(self._every(rhythm.revisions_seconds, self._tell_revisions)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -221,6 +233,7 @@ class FollowLive:
         if mender is not None:
             self._streams.append(asyncio.create_task(mender.run()))
             self._long_holes.append(LongHoles(self._store, self._clock, followed, mender))
+        self._late[exchange] = CorrectLate(self._store, self._clock, mender, self._flush.put)
         watch = WatchSymbols(followed, mender.newest if mender is not None else None, self._watch_limits)
         self._streams.append(asyncio.create_task(watch.run()))
         return followed
@@ -233,6 +246,8 @@ class FollowLive:
         for followed in self.followed.values():
             for symbol, bars in followed.bars.items():
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
+                if late := bars.take_late():
+                    self._late[followed.name].note(self._instruments[followed.name, symbol], late)
             for symbol, changes in followed.take_quoted():
                 self._flush.collect_changes(self._instruments[followed.name, symbol], changes)
             followed.audit.check(followed.bars)
@@ -244,6 +259,13 @@ class FollowLive:
     async def _settle_holes(self) -> None:
         for holes in self._long_holes:
             await holes.settle(self._instruments)
+
+    async def _correct_late(self) -> None:
+        for late in self._late.values():
+            await late.look()
+
+    async def _tell_revisions(self) -> None:
+        await self._revisions.look(self.followed)
 
     def statuses(self) -> list[FeedStatus]:
         """What this feed says of each exchange that it follows."""

@@ -79,16 +79,22 @@ class FollowedExchange:
     def resume(self, symbol: str, stored: Sequence[Candle]) -> None:
         """Go on beside the proven ones of these candles of the store, if this symbol has no bars yet."""
         if symbol not in self.bars and any(map(is_whole_run, stored)) and self._open(symbol) is not None:
-            self.repaired(symbol, stored)
+            self._go_on_beside(symbol, stored)
 
     def repaired(self, symbol: str, stored: Iterable[Candle]) -> None:
-        """The store has these candles: what the proven ones of them were made of is missing no more."""
-        bars = self.bars.get(symbol)
-        for candle in stored:
-            if bars is not None and is_whole_run(candle):
-                assert candle.first_id is not None
-                assert candle.last_id is not None
-                bars.resume(candle.first_id, candle.last_id, nanoseconds(candle.close_time))
+        """The store has these candles: what the proven ones of them were made of is missing no more.
+
+        Of what is older than all that was seen here, nothing is missing here.
+        """
+        lowest = self.bars[symbol].seen.lowest if symbol in self.bars else None
+        if lowest is not None:
+            self._go_on_beside(symbol, [one for one in stored if one.last_id is not None and one.last_id >= lowest])
+
+    def _go_on_beside(self, symbol: str, stored: Iterable[Candle]) -> None:
+        for candle in filter(is_whole_run, stored):
+            assert candle.first_id is not None
+            assert candle.last_id is not None
+            self.bars[symbol].resume(candle.first_id, candle.last_id, nanoseconds(candle.close_time))
 
     def holes(self, symbol: str) -> list[tuple[int, int]]:
         """The runs of ids that are known to exist and were not seen, as closed pairs; none where ids prove nothing."""

@@ -11,12 +11,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from marketdata.compute.bars import Bars
-from marketdata.errors import RemoteError
+from marketdata.errors import RemoteError, RemoteMalformed
 from marketdata.exchanges.exchange import AnyTradeHistory, Request, TradePage, trade_steps
 from marketdata.jobs.followed_exchange import FollowedExchange
+from marketdata.model.candle import Candle, Source
+from marketdata.model.timeframe import M1
+from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 
 logger = logging.getLogger(__name__)
+
+MINUTE_PAGES_MAX = 50
+"""Pages fetched for the minute of one late trade."""
 
 Fetch = Callable[[Request], Awaitable[bytes]]
 
@@ -86,6 +92,35 @@ class Mender:
         trades = await self._page(symbol, None, 1)
         return trades[-1] if trades else None
 
+    async def proven_minute(self, trade: Trade) -> Candle | None:
+        """The minute of a trade, made of the exchange's trades from before it to after it; None if they are no proof.
+
+        Raises: RemoteError.
+        """
+        start_ns = M1.floor_ns(trade.time_ns)
+        bars = Bars(self._followed.name, trade.symbol, ids_contiguous=True)
+        before = await self._end_of(trade, start_ns + M1.duration_ns)
+        for _ in range(MINUTE_PAGES_MAX):
+            trades = await self._page(trade.symbol, before, self._limits.page_trades)
+            for one in trades:
+                bars.add(one)
+            if not trades or trades[0].time_ns < start_ns:
+                break
+            before = trades[0].id
+        made = {change.candle.open_time: change.candle for change in bars.take()}
+        candle = made.get(utc(start_ns))
+        return candle if candle is not None and candle.source is Source.PROVEN else None
+
+    async def _end_of(self, trade: Trade, end_ns: int) -> int:
+        """An id up to which there is a trade at or after `end_ns`, looked for upwards from a trade."""
+        before = trade.id + 2
+        for _ in range(MINUTE_PAGES_MAX):
+            trades = await self._page(trade.symbol, before, self._limits.page_trades)
+            if not trades or trades[-1].time_ns >= end_ns or trades[-1].last_id < before - 1:
+                break
+            before += self._limits.page_trades
+        return before
+
     def _settled(self) -> list[Hole]:
         """The holes that did not close by themselves in a moment, newest first."""
         now = asyncio.get_running_loop().time()
@@ -103,18 +138,31 @@ class Mender:
         return [Hole(symbol, *ends) for symbol in self._followed.bars for ends in self._followed.holes(symbol)]
 
     async def _mend(self, hole: Hole) -> None:
-        """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent."""
+        """Fetch a hole from its newest id down; what the exchange says it never had, asked twice, is absent.
+
+        REST may know less than the stream: it is believed only once it knows the trade that shows the hole to be one,
+        the trade after it or, at the end, its last.
+        """
         bars = self._followed.bars[hole.symbol]
-        before: int | None = hole.last + 1
-        cut = 0
-        while before is not None and before > hole.first:
+        witness = hole.last + bars.seen.covers(hole.last + 1, hole.last + 1)
+        before, newest, cut = witness + 1, -1, 0
+        while before > hole.first:
             trades = await self._page(hole.symbol, before, self._limits.page_trades)
             if not trades or trades[-1].id >= before:
                 break
-            cut += self._deliver(bars, [trade for trade in trades if trade.last_id >= hole.first])
+            newest = max(newest, trades[-1].last_id)
+            inside = [trade for trade in trades if trade.last_id >= hole.first and trade.id <= hole.last]
+            cut += self._deliver(bars, inside)
             before = trades[0].id
-        else:
+        if newest < witness:
+            self._wait(hole)
+        elif before <= hole.first:
             (self._leave_cut if cut else self._confirm_absence)(bars, hole)
+
+    def _wait(self, hole: Hole) -> None:
+        """Let a hole be for a while."""
+        again = asyncio.get_running_loop().time() + self._limits.retry_seconds
+        self._noticed[hole.symbol, hole.first] = again - self._limits.settle_seconds
 
     def _leave_cut(self, bars: Bars, hole: Hole) -> None:
         """Of an aggregate that was seen in part the rest cannot be told: its minute is left to the gap scan."""
@@ -156,8 +204,7 @@ class Mender:
             rest = Hole(hole.symbol, first, last)
             if rest in self._unconfirmed:
                 self._unconfirmed.discard(rest)
-                bars.account_for(first, last)
-                bars.counts.absent += len(rest)
+                bars.note_absent(first, last)
                 self.absent += len(rest)
                 logger.warning(
                     "the exchange has no trades with these ids",
@@ -174,9 +221,12 @@ class Mender:
             if beginning is None:
                 return
             first_id, start_ns = beginning
-            page = await self._page(symbol, first_id, self._limits.page_trades)
+            page = await self._page(symbol, first_id, self._limits.page_trades) if first_id > 0 else ()
             trades = [trade for trade in page if trade.id < first_id]
+            if not trades and first_id > 1:
+                raise RemoteMalformed(self._followed.name, f"trades: none below id {first_id}", "")
             if not trades:
+                # There is no trade before the first: it is as if it had been seen.
                 bars.account_for(first_id - 1, first_id - 1)
                 return
             self._deliver(bars, [trade for trade in trades if trade.time_ns >= start_ns])

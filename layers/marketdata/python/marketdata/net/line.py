@@ -30,7 +30,7 @@ class Patience:
     """How long a stream waits for what, in seconds."""
 
     backoff_seconds_first: float = 0.5
-    backoff_seconds_max: float = 30.0
+    backoff_seconds_max: float = 10.0
     acknowledge_seconds_max: float = 5.0
     ask_again_seconds: float = 30.0
     watch_seconds: float = 0.25

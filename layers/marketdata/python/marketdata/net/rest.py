@@ -22,6 +22,8 @@ BAN_SECONDS_DEFAULT = 120.0
 WEIGHT_SHARE_MAX = 0.8
 """Others may share our address: beyond this share of what is allowed a minute we wait for the next."""
 SECONDS_A_MINUTE = 60.0
+_CLOSED_HERE = frozenset({403, 451})
+"""Binance's firewall says 403, and the law 451."""
 
 
 class Budget(Protocol):
@@ -137,10 +139,8 @@ class Rest:
             raise self._refused(refusal, answer)
         if status in (418, 429):
             raise self._throttled(answer)
-        if status == 451:
-            setting = f"{self._exchange.partition('-')[0].upper()}_REST_URL"
-            reason = f"HTTP 451: {answer.url.host} may not serve this place; the operator has to choose another host"
-            raise RemoteBlocked(self._exchange, f"{reason} ({setting}) or region")
+        if status in _CLOSED_HERE:
+            raise self._closed_here(answer)
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
         if status == 404:
@@ -158,6 +158,12 @@ class Rest:
         until = self._clock.now() + timedelta(seconds=seconds)
         reason = f"HTTP 418: banned until {until:%Y-%m-%dT%H:%M:%SZ}" if banned else "HTTP 429: slow down"
         return RemoteThrottled(self._exchange, reason, until)
+
+    def _closed_here(self, answer: httpx.Response) -> RemoteBlocked:
+        """By law, or by a firewall that took offence: it says nothing of what was asked for."""
+        setting = f"{self._exchange.partition('-')[0].upper()}_REST_URL"
+        says = f"HTTP {answer.status_code}: {answer.url.host} may not serve this place"
+        return RemoteBlocked(self._exchange, f"{says}; the operator has to choose another host ({setting}) or region")
 
     def _refused(self, refusal: Refusal, answer: httpx.Response) -> RemoteThrottled | RemoteMalformed:
         reason = f"HTTP {answer.status_code}: {refusal.reason}"

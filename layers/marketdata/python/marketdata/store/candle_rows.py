@@ -108,3 +108,12 @@ def candle_row(candle: Candle, instrument_id: int) -> Row:
         # A reported candle over a rolled up one: the row must stop being a rollup.
         "derived": False,
     }
+
+
+class ChangeColumns(msgspec.Struct):
+    """The answer of `get_changes_v1`: one entry a span; times in microseconds."""
+
+    last_id: int
+    instrument_id: list[int]
+    start: list[int]
+    end: list[int]

@@ -17,6 +17,8 @@ from marketdata.compute.coverage import (
     clip,
     contains,
     intersect,
+    meeting,
+    replace_inside,
     subtract,
     union,
 )
@@ -117,17 +119,20 @@ class History:
         buckets = buckets_touching(changed, timeframe)
         rows = list(self._rows_in(timeframe, buckets))
         held = union(row.span for row in rows)
-        covered = (row.span for row in rows if row.candle.complete)
-        self._covered[timeframe] = union(subtract(self._covered[timeframe], buckets), covered)
-        if timeframe == M1:
-            self._empty[M1] = subtract(self._empty[M1], held)
-        else:
-            silent = buckets_inside(intersect(self._empty[M1], buckets), timeframe)
-            self._empty[timeframe] = union(subtract(self._empty[timeframe], buckets), subtract(silent, held))
+        covered = union(row.span for row in rows if row.candle.complete)
+        silent = buckets_inside(self._empty_inside(buckets), timeframe)
+        for bucket in buckets:
+            self._covered[timeframe] = replace_inside(self._covered[timeframe], bucket, clip(covered, bucket))
+            unheld = subtract(clip(silent, bucket), held)
+            self._empty[timeframe] = replace_inside(self._empty[timeframe], bucket, unheld)
+
+    def _empty_inside(self, buckets: Spans) -> Spans:
+        """The minutes of `buckets` that are known to be empty."""
+        return intersect(meeting(self._empty[M1], buckets), buckets)
 
     def _roll_up(self, finer: Timeframe, timeframe: Timeframe, buckets: Spans) -> None:
         children = [row.candle for row in self._rows_in(finer, buckets)]
-        parents = rollup.roll_up(children, timeframe, intersect(self._empty[M1], buckets))
+        parents = rollup.roll_up(children, timeframe, self._empty_inside(buckets))
         for parent in parents:
             self._write(_Row(parent, derived=True))
         self._remove_derived(timeframe, buckets, keep=frozenset(parent.open_time for parent in parents))

@@ -25,9 +25,11 @@ from marketdata.store.limits import (
 )
 from marketdata.store.memory_base import Key, MemoryBase, refuse
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, CoverageAudit, DayCounts
+from marketdata.store.store import Changes, Coverage, CoverageAudit, DayCounts
 
 _DAY = timeframe_named("1d")
+CHANGE_SPANS_MAX = 1_000
+CHANGES_KEPT = 10_000
 
 
 class MemoryMarket(MemoryBase):
@@ -39,6 +41,8 @@ class MemoryMarket(MemoryBase):
         self._trades: defaultdict[Key, SortedMap[Trade]] = defaultdict(SortedMap)
         # Time that changed since the last drain, one entry per instrument and day, so that it cannot outgrow the data.
         self._queue: defaultdict[tuple[Key, datetime], set[Span]] = defaultdict(set)
+        self._changes: list[tuple[int, Key, Spans]] = []
+        self._forgotten = 0
 
     def put_instruments(self, instruments: Sequence[Instrument]) -> None:
         """See Store. Raises: also StoreError for one that cannot be followed; then nothing was written."""
@@ -137,7 +141,27 @@ class MemoryMarket(MemoryBase):
                 changed[entry[0]].extend(self._queue.pop(entry))
             for key, spans in changed.items():
                 self._histories[key].drain(union(spans), self._instruments[key].timeframes)
+                self._note_change(key, union(spans))
             return len(taken)
+
+    def changes(self, *, after_id: int | None, limit: int) -> Changes:
+        """See Store. Raises: RequestInvalid for a limit out of bounds."""
+        check_limit(limit)
+        with self._lock:
+            if after_id is None:
+                return Changes(self._forgotten + len(self._changes))
+            told = self._changes[max(0, after_id - self._forgotten) :][:limit]
+            times = tuple((self._instruments[key], span) for _, key, spans in told for span in spans)
+            return Changes(told[-1][0] if told else after_id, times)
+
+    def _note_change(self, key: Key, times: Spans) -> None:
+        if times:
+            hull = (Span(times[0].start, times[-1].end),)
+            number = self._forgotten + len(self._changes) + 1
+            self._changes.append((number, key, times if len(times) <= CHANGE_SPANS_MAX else hull))
+            if len(self._changes) > 2 * CHANGES_KEPT:
+                del self._changes[:CHANGES_KEPT]
+                self._forgotten += CHANGES_KEPT
 
     def ensure_partitions(self, span: Span) -> None:
         """See Store; memory has room for any time."""

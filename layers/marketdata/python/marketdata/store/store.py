@@ -65,6 +65,14 @@ class DayCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """The time of candles that changed, in the order of the drains; what comes next is after `last_id`."""
+
+    last_id: int
+    times: tuple[tuple[Instrument, Span], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageFault:
     """Whole buckets of which coverage says something else than the rows; `held`: the rows are there."""
 
@@ -207,6 +215,14 @@ class Store(WorkStore, Protocol):
         """Drain the queue of changed 1m candles into coverage and coarser timeframes.
 
         Returns how many queue entries were taken; None if another drainer holds the lock.
+        """
+        ...
+
+    def changes(self, *, after_id: int | None, limit: int) -> Changes:
+        """The time of 1m candles that at most `limit` drained entries worked in, since change `after_id`.
+
+        Whoever wrote them; coarser candles are up to date with them. A ragged history may be told as one span. None
+        asks for the newest number alone. What is too old to be kept is left out. `limit` is at most 10,000.
         """
         ...
 

@@ -19,12 +19,19 @@ from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 from marketdata.store import wire
 from marketdata.store.batches import batches
-from marketdata.store.candle_rows import AuditColumns, CandleColumns, CoverageSpans, DayColumns, candle_row
+from marketdata.store.candle_rows import (
+    AuditColumns,
+    CandleColumns,
+    ChangeColumns,
+    CoverageSpans,
+    DayColumns,
+    candle_row,
+)
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.limits import check_audited, check_counted, check_limit
 from marketdata.store.page_rows import PageColumns
 from marketdata.store.patient_client import PatientClient, Refused
-from marketdata.store.store import CandlePage, Coverage, CoverageAudit, DayCounts
+from marketdata.store.store import CandlePage, Changes, Coverage, CoverageAudit, DayCounts
 from marketdata.store.trade_rows import TradeColumns, trade_row
 from marketdata.store.wire import Row, time_text
 
@@ -183,6 +190,16 @@ class SupabaseMarket:
         """See Store. An answer that was lost on the way is asked for again; then the count is of the second drain."""
         taken = self._client.call("roll_up", "drain_dirty_v1", {"p_limit": limit}, int)
         return None if taken < 0 else taken
+
+    def changes(self, *, after_id: int | None, limit: int) -> Changes:
+        """See Store."""
+        check_limit(limit)
+        told = self._client.call("changes", "get_changes_v1", {"p_after_id": after_id, "p_limit": limit}, ChangeColumns)
+        known = self._numbers.instruments("changes") if told.instrument_id else {}
+        spans = wire.spans(list(zip(told.start, told.end, strict=True)))
+        numbered = zip(told.instrument_id, spans, strict=True)
+        # One that was deleted since is nobody's any more.
+        return Changes(told.last_id, tuple((known[number], span) for number, span in numbered if number in known))
 
     def ensure_partitions(self, span: Span) -> None:
         """See Store."""
