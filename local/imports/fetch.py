@@ -6,7 +6,7 @@ from random import Random
 
 from marketdata.clock import Clock
 from marketdata.compute.coverage import Spans, contains
-from marketdata.errors import RemoteAbsent, RemoteError, RemoteMalformed, RemoteThrottled
+from marketdata.errors import RemoteAbsent, RemoteBlocked, RemoteError, RemoteMalformed, RemoteThrottled
 from marketdata.exchanges.exchange import ArchiveFile, Request, TickArchive
 from marketdata.model.times import EPOCH
 
@@ -52,7 +52,7 @@ class Fetcher:
         """The file's entry; `again` asks the exchange even if the library has it.
 
         A file that cannot be had is `absent`, with every reason that was given. Raises: RemoteThrottled if the exchange
-        wants to be left alone for longer than is waited.
+        wants to be left alone for longer than is waited, RemoteBlocked if it shuts us out each time.
         """
         known = None if again else self._library.entry(file.place)
         if known is not None:
@@ -73,6 +73,8 @@ class Fetcher:
                 if self._believed(file, absent):
                     break
             except RemoteError as error:
+                if isinstance(error, RemoteBlocked) and attempt + 1 == self._patience.tries_max:
+                    raise
                 reasons.append(_whole(error))
             else:
                 if body:

@@ -12,6 +12,7 @@ from marketdata.compute.fold_columns import fold_columns
 from marketdata.errors import (
     NotFound,
     RemoteAbsent,
+    RemoteBlocked,
     RemoteMalformed,
     RemoteThrottled,
     RemoteUnavailable,
@@ -35,7 +36,6 @@ PREFIXES = {"classic": "/datafeed", "json": "/v1"}
 DAY = Span(datetime(2024, 3, 31, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC))
 """The last day of a month, so that a month counted wrongly shows."""
 HOUR = Span(DAY.start + timedelta(hours=13), DAY.start + timedelta(hours=14))
-_TROUBLE = {404: RemoteAbsent, 503: RemoteUnavailable, 429: RemoteThrottled, 403: RemoteMalformed}
 MARKET = QuoteMarket(5, ticks_an_hour=400)
 
 
@@ -110,7 +110,8 @@ async def test_what_goes_wrong_says_whose_move_it_is(exchange: str, source: str)
             (404, RemoteAbsent),
             (503, RemoteUnavailable),
             (429, RemoteThrottled),
-            (403, RemoteMalformed),
+            (403, RemoteBlocked),
+            (400, RemoteMalformed),
         ):
             made.faults.once(path, status)
             with pytest.raises(kind):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRest
+from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRest, read_refusal
 from marketdata.model.candle import Source
 from marketdata.model.events import Heartbeat, Ignored, Refused, Subscribed
 from marketdata.model.quote import Quote
@@ -120,6 +120,24 @@ def test_the_symbol_says_which_price_a_candle_is_of() -> None:
     assert (middle.trades, middle.volume, middle.source) == (132, Decimal(132), Source.VENUE)
     with pytest.raises(RemoteMalformed, match="no ask prices"):
         REST.parse_candles(answer(ROW), "EUR_USD:ask", M1, EPOCH)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (
+            401,
+            b'{"errorMessage":"Insufficient authorization"}',
+            "Insufficient authorization (OANDA_TOKEN, OANDA_ACCOUNT)",
+        ),
+        (400, b'{"errorMessage":"Invalid value","code":1}', "Invalid value"),
+        (503, b'{"errorMessage":"Service Unavailable"}', None),
+        (403, b"<html>", None),
+    ],
+)
+def test_a_refusal_says_whose_move_it_is(status: int, body: bytes, reason: str | None) -> None:
+    refused = read_refusal(status, body)
+    assert (refused.reason if refused else None) == reason
 
 
 def test_an_incomplete_candle_is_partial() -> None:

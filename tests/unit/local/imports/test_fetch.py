@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 from marketdata.clock import FakeClock
-from marketdata.errors import RemoteError, RemoteMalformed, RemoteThrottled, RemoteUnavailable, RequestInvalid
+from marketdata.errors import (
+    RemoteBlocked,
+    RemoteError,
+    RemoteMalformed,
+    RemoteThrottled,
+    RemoteUnavailable,
+    RequestInvalid,
+)
 from marketdata.exchanges.dukascopy_classic import DukascopyClassic
 from marketdata.exchanges.exchange import Request
 from marketdata.model.span import Span
@@ -63,7 +70,7 @@ def test_an_empty_answer_is_asked_for_again_and_believed_the_second_time(tmp_pat
 
 @pytest.mark.parametrize(
     "trouble",
-    [RemoteUnavailable("dukascopy", "HTTP 503"), RemoteMalformed("dukascopy", "HTTP 403", "go away"), b"<html>"],
+    [RemoteUnavailable("dukascopy", "HTTP 503"), RemoteMalformed("dukascopy", "HTTP 400", "go away"), b"<html>"],
 )
 def test_trouble_is_met_a_finite_number_of_times_and_told_whole(trouble: Answer, tmp_path: Path) -> None:
     made = Rig(tmp_path, trouble, tries_max=4)
@@ -72,6 +79,19 @@ def test_trouble_is_met_a_finite_number_of_times_and_told_whole(trouble: Answer,
     assert entry.reason.startswith("4 x ")
     # The next import asks again.
     assert Rig(tmp_path, DATA).fetcher.fetch(FILE).state is FileState.DATA
+
+
+def test_an_archive_that_shuts_us_out_is_left_alone_and_what_was_fetched_stays(tmp_path: Path) -> None:
+    Rig(tmp_path, DATA).fetcher.fetch(FILE)
+    shut = RemoteBlocked("dukascopy", "HTTP 403")
+    made = Rig(tmp_path, shut, tries_max=3)
+    with pytest.raises(RemoteBlocked):
+        made.fetcher.fetch(FILE, again=True)
+    assert made.fetcher.requests == 3
+    assert Rig(tmp_path, shut).fetcher.fetch(FILE).state is FileState.DATA
+    # Shut out once and let in again is nothing.
+    again = Rig(tmp_path / "again", shut, DATA, tries_max=3)
+    assert again.fetcher.fetch(FILE).state is FileState.DATA
 
 
 def test_the_cause_of_an_error_is_told_too(tmp_path: Path) -> None:

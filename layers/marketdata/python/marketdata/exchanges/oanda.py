@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 import msgspec
 
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.exchange import LiveTrades, Request
+from marketdata.exchanges.exchange import LiveTrades, Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Event, Heartbeat, Ignored, Refused, Subscribed
@@ -163,6 +163,10 @@ class _Answer(msgspec.Struct):
     candles: list[_Row]
 
 
+class _Error(msgspec.Struct):
+    errorMessage: str  # noqa: N815 - OANDA's own name
+
+
 class OandaRest:
     """REST candles of bid, ask or middle: which one, the symbol says (`EUR_USD:bid`; plain: the middle)."""
 
@@ -227,6 +231,17 @@ class OandaRest:
                 source=Source.VENUE if row.complete else Source.PARTIAL,
                 observed_at=observed_at,
             )
+
+
+def read_refusal(status: int, body: bytes) -> Refusal | None:
+    """What OANDA refuses: `{"errorMessage": "..."}` of a token or an account (401, 403) or of what was asked."""
+    try:
+        reason = msgspec.json.decode(body, type=_Error).errorMessage[:_EXCERPT]
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    if status in (401, 403):
+        return Refusal(f"{reason} (OANDA_TOKEN, OANDA_ACCOUNT)")
+    return Refusal(reason) if status == 400 else None
 
 
 def _quote(price: _Price) -> Event:

@@ -124,6 +124,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             requests_burst=20,
             needs_token=True,
             usual_side=PriceSide.MID,
+            read_refusal=oanda.read_refusal,
         ),
     }
 )
