@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges.coinbase import CoinbaseRecording
+from marketdata.exchanges.coinbase_recording import CoinbaseRecording
 from marketdata.exchanges.registry import recording
 from marketdata.jobs.replay import CapturedFrame, read_capture, replay
 from marketdata.model.candle import Candle, Source
