@@ -11,7 +11,7 @@ from marketdata import observe
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import backfill, coverage, database, gaps, instruments, jobs, record, replay, up, verify
+from cli import backfill, coverage, database, gaps, import_history, instruments, jobs, record, replay, up, verify
 
 app = typer.Typer(
     name="marketdata",
@@ -27,6 +27,7 @@ app.command("replay")(replay.replay_files)
 app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.command("verify")(verify.verify)
+app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(jobs.app, name="jobs")

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from marketdata.clock import SystemClock
 from marketdata.errors import RemoteUnavailable, RequestInvalid
+from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import adapter_for, live_trades
 from marketdata.jobs.record import CaptureFile, record
-from marketdata.net.stream import Stream
+from marketdata.net.stream import Connect, Stream, connect_websocket
+from marketdata.wiring import live_connect, live_feed, settings_from
 
+from cli.house_store import house_environment
 from cli.progress import Ticker
 
 PROGRESS_SECONDS = 1.0
@@ -26,7 +29,7 @@ def record_feed(
     seconds: Annotated[float | None, typer.Option(help="Stop by itself after so long.", min=0.1)] = None,
 ) -> None:
     """Write every frame of a live feed to a capture file, until Ctrl-C."""
-    adapter = live_trades(exchange, feed or adapter_for(exchange).default_feed, url)
+    adapter, connect = _door(exchange, feed or adapter_for(exchange).default_feed, url)
     most = adapter.symbols_per_connection_max
     if most is not None and len(symbol) > most:
         raise RequestInvalid("symbol", f"a capture is of one connection, and {exchange} lets one carry {most} symbols")
@@ -37,7 +40,7 @@ def record_feed(
     except OSError as error:
         raise RequestInvalid("output", f"{output} cannot be written: {error.strerror}") from error
     with capture:
-        stream = Stream(adapter, clock=SystemClock(), on_frame=capture.write)
+        stream = Stream(adapter, clock=SystemClock(), connect=connect, on_frame=capture.write)
         stream.follow(symbol)
         asyncio.run(_record(stream, capture, seconds))
     if not capture.frames:
@@ -45,6 +48,15 @@ def record_feed(
             exchange, f"nothing came from {adapter.url()}: {stream.status.detail or 'it was silent'}"
         )
     typer.echo(f"{capture.frames} frames, {capture.trades} trades -> {output}", err=True)
+
+
+def _door(exchange: str, feed: str, url: str | None) -> tuple[LiveTrades, Connect]:
+    """What speaks to the exchange, and through what; one that must know us gets its token from the settings."""
+    if not adapter_for(exchange).needs_token:
+        return live_trades(exchange, feed, url), connect_websocket
+    known = settings_from(house_environment())
+    adapter = live_feed(known, exchange)
+    return adapter, live_connect(known, adapter)
 
 
 async def _record(stream: Stream, capture: CaptureFile, seconds: float | None) -> None:

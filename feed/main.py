@@ -27,7 +27,7 @@ from marketdata.jobs.mend import Mender
 from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
-from marketdata.wiring import Settings, live_feed, settings, shared_budget, store_from
+from marketdata.wiring import Settings, live_connect, live_feed, settings, shared_budget, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
@@ -86,7 +86,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
 
     def open_stream(exchange: str) -> LiveStream:
         live = live_feed(known, exchange)
-        return live_stream(live, lambda: Stream(live, clock=clock))
+        return live_stream(live, lambda: Stream(live, clock=clock, connect=live_connect(known, live)))
 
     def open_mender(followed: FollowedExchange) -> Mender | None:
         adapter, address = adapter_for(followed.name), known.exchange(followed.name)

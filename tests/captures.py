@@ -9,7 +9,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,22 @@ def advanced_trade() -> Iterator[Captured]:
             record = json.loads(line)
             if record["t"] == "recv":
                 yield datetime.fromtimestamp(record["ts"], UTC), record["data"]
+
+
+def oanda_day(day: str) -> Iterator[Captured]:
+    """The ticks of a day of EUR/USD as lines of OANDA's stream: bid and ask by the millisecond."""
+    midnight = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+    for milliseconds, bid, ask in lean_rows(f"oanda/tick_eurusd_{day}_quote.zip"):
+        time = (midnight + timedelta(milliseconds=int(milliseconds))).isoformat().replace("+00:00", "Z")
+        prices = {"bids": [{"price": bid}], "asks": [{"price": ask}]}
+        yield None, json.dumps({"type": "PRICE", "instrument": "EUR_USD", "time": time, **prices})
+
+
+def lean_rows(path: str) -> Iterator[list[str]]:
+    """The rows of the one file in a packed recording."""
+    with zipfile.ZipFile(FOLDER / path) as packed:
+        for line in packed.read(packed.namelist()[0]).decode().splitlines():
+            yield line.split(",")
 
 
 def binance_spot() -> Iterator[Captured]:

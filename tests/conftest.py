@@ -21,6 +21,8 @@ delete from public.exchange_budgets;
 delete from public.candle_gaps;
 delete from public.candles;
 delete from public.ticks;
+delete from public.quotes;
+delete from public.retention;
 delete from public.coverage;
 delete from public.feeds;
 delete from public.instruments;

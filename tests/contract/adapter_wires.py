@@ -5,9 +5,10 @@ Every adapter of the registry has an entry in WIRES; the contract says so, and r
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, cast
@@ -15,22 +16,27 @@ from typing import Any, cast
 import msgspec
 from aiohttp import web
 from marketdata.clock import Clock, FakeClock
-from marketdata.exchanges.exchange import LiveTrades
+from marketdata.exchanges.exchange import LiveTrades, Request
+from marketdata.exchanges.oanda import OandaPricing
 from marketdata.exchanges.registry import ADAPTERS, Adapter, live_trades
 from marketdata.model.events import Disconnected, Event, Malformed, Subscribed
+from marketdata.model.quote import Quote
 from marketdata.model.span import Span
 from marketdata.model.trade import Trade
+from marketdata.net.connection import Connect, connect_websocket
+from marketdata.net.http_lines import connect_lines
 from marketdata.net.line import Patience
 from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
 
-from local.exchanges import bitfinex_wire
+from local.exchanges import bitfinex_wire, oanda_wire
 from local.exchanges.binance import binance_simulator
 from local.exchanges.binance_market import BinanceMarket, aggregated, spelling
 from local.exchanges.bitfinex import bitfinex_simulator
 from local.exchanges.coinbase import coinbase_simulator
 from local.exchanges.faults import Faults
+from local.exchanges.oanda import oanda_simulator
 from local.exchanges.products import PRODUCTS, Product
 from local.exchanges.server import Server
 from local.exchanges.tape import Tape
@@ -43,16 +49,25 @@ LISTED_LONG_AGO = NOW - timedelta(weeks=5)
 HASTY = Patience(backoff_seconds_first=0.01, backoff_seconds_max=0.05, watch_seconds=0.02, cut_seconds_between=0.05)
 _MILLISECOND_NS = 1_000_000
 
+Told = Trade | Quote
 Application = Callable[[Tape, Clock, Faults], web.Application]
-Truth = Callable[[Tape, str, Span], list[Trade]]
+Truth = Callable[[Tape, str, Span], Sequence[Told]]
+Outline = tuple[Decimal, Decimal, Decimal, Decimal, Decimal]
+"""Open, high, low, close, volume."""
+
+
+def _as_folded(tape: Tape, product: str, span: Span) -> Outline | None:
+    bar = tape.bar(product, span)
+    return None if bar is None else (bar.open, bar.high, bar.low, bar.close, bar.volume)
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """One exchange: its server, and by feed the path of the WebSocket and what is told of a product's trades.
 
-    `symbol_of` spells a product as the exchange does; `past` is the server to ask of longer ago,
-    where that is another one.
+    `symbol_of` spells a product as the exchange does; `past` is the server to ask of longer ago, where that is another
+    one; `outline` is a candle of the exchange, if there was anything in the span; `headers` are those of one whom the
+    exchange knows.
     """
 
     application: Application
@@ -61,6 +76,10 @@ class Wire:
     past: Application | None = None
     refuses_unlisted: bool = True
     """Whether asking for a symbol that is not listed is answered by an error, or by silence."""
+    outline: Callable[[Tape, str, Span], Outline | None] = _as_folded
+    headers: tuple[tuple[str, str], ...] = ()
+    door: Callable[[Server], tuple[LiveTrades, Connect]] | None = None
+    """What speaks to the exchange, and through what, where that is no WebSocket."""
 
 
 def _as_traded(tape: Tape, product: str, span: Span) -> list[Trade]:
@@ -97,6 +116,28 @@ def _in_milliseconds(trade: Trade) -> Trade:
     return msgspec.structs.replace(trade, time_ns=trade.time_ns // _MILLISECOND_NS * _MILLISECOND_NS)
 
 
+def _as_oanda(tape: Tape, product: str, span: Span) -> list[Quote]:
+    """The prices around the last trade of each quarter of a second that is over."""
+    listed = tape.products[product]
+    step, symbol = oanda_wire.spread(listed), oanda_wire.instrument(listed)
+    told = oanda_wire.sample(tape, product, span.start, oanda_wire.window_start(span.end))
+    return [Quote(symbol, one.time_ns, one.price - step, one.price + step) for one in told]
+
+
+def _as_oanda_candles(tape: Tape, product: str, span: Span) -> Outline | None:
+    """Candles of the middle; the volume is how many prices there were."""
+    folded = _as_folded(tape, product, span)
+    return None if folded is None else (*folded[:4], Decimal(oanda_wire.prices_of(tape, product, span)))
+
+
+_OANDA_KNOWS = (("Authorization", f"Bearer {oanda_wire.TOKEN}"),)
+
+
+def _oanda_door(server: Server) -> tuple[LiveTrades, Connect]:
+    pricing = OandaPricing(server.url, account=oanda_wire.ACCOUNT)
+    return pricing, connect_lines(pricing.stream_request, dict(_OANDA_KNOWS))
+
+
 WIRES: Mapping[str, Wire] = MappingProxyType(
     {
         "coinbase": Wire(
@@ -116,9 +157,23 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             past=partial(binance_simulator, listed_at=LISTED_LONG_AGO),
             refuses_unlisted=False,
         ),
+        "oanda": Wire(
+            partial(oanda_simulator, poll_seconds=0.002),
+            oanda_wire.instrument,
+            {"pricing": ("", _as_oanda)},
+            outline=_as_oanda_candles,
+            headers=_OANDA_KNOWS,
+            door=_oanda_door,
+        ),
     }
 )
 FEEDS = [(exchange, feed) for exchange, adapter in ADAPTERS.items() for feed in adapter.feeds]
+FEEDS_OF_TRADES = [(exchange, feed) for exchange, feed in FEEDS if ADAPTERS[exchange].usual_side is None]
+
+
+def number(told: Told) -> int:
+    """What tells one from another of the same symbol."""
+    return told.id if isinstance(told, Trade) else told.time_ns
 
 
 class Impatient:
@@ -153,15 +208,26 @@ class Rig:
 
     def stream(self, feed: str, silence_seconds_max: float | None = None) -> LiveStream:
         """A production stream of that feed, over as many connections as it needs; nothing is heard before `run`."""
-        path, _ = self.wire.feeds[feed]
-        live = live_trades(self.exchange, feed, self.server.websocket_url(path))
+        live, connect = self._door(feed)
         if silence_seconds_max is not None:
             live = cast(LiveTrades, Impatient(live, silence_seconds_max))
 
         def make() -> Stream:
-            return Stream(live, clock=self.clock, patience=HASTY, on_frame=lambda frame, _: self.frames.append(frame))
+            return Stream(
+                live,
+                clock=self.clock,
+                connect=connect,
+                patience=HASTY,
+                on_frame=lambda frame, _: self.frames.append(frame),
+            )
 
         return live_stream(live, make)
+
+    def _door(self, feed: str) -> tuple[LiveTrades, Connect]:
+        if self.wire.door is not None:
+            return self.wire.door(self.server)
+        path, _ = self.wire.feeds[feed]
+        return live_trades(self.exchange, feed, self.server.websocket_url(path)), connect_websocket
 
     @contextlib.asynccontextmanager
     async def following(
@@ -188,6 +254,10 @@ class Rig:
         """The trades heard, in the order they came."""
         return [one for one in self.events if isinstance(one, Trade) and symbol in (None, one.symbol)]
 
+    def told(self, symbol: str | None = None) -> list[Told]:
+        """The trades or quotes heard, in the order they came."""
+        return [one for one in self.events if isinstance(one, Trade | Quote) and symbol in (None, one.symbol)]
+
     def flowing(self) -> set[str]:
         """What was acknowledged last."""
         said = [one for one in self.events if isinstance(one, Subscribed)]
@@ -201,11 +271,11 @@ class Rig:
         """What was quarantined."""
         return [one for one in self.events if isinstance(one, Malformed)]
 
-    def truth(self, feed: str, symbol: str, first: Trade) -> list[Trade]:
+    def truth(self, feed: str, symbol: str, first: Told) -> list[Told]:
         """What the exchange told of a symbol from that trade on until a little while ago."""
         start = datetime.fromtimestamp(first.time_ns // 1_000_000_000 - 2, UTC)
         traded = self.wire.feeds[feed][1](self.tape, self.symbols[symbol], Span(start, self.clock.now()))
-        return [one for one in traded if one.id >= first.id]
+        return [one for one in traded if number(one) >= number(first)]
 
     @cached_property
     def rest(self) -> Rest:
@@ -227,6 +297,14 @@ class Rig:
             read_refusal=self.adapter.read_refusal,
             weights=self.adapter.weights,
         )
+
+    def signed(self, request: Request) -> Request:
+        """As one whom the exchange knows asks."""
+        return replace(request, headers=(*request.headers, *self.wire.headers))
+
+    def get(self, request: Request) -> bytes:
+        """Ask so."""
+        return self.rest.get(self.signed(request))
 
 
 @contextlib.asynccontextmanager

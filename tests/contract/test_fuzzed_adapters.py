@@ -17,6 +17,7 @@ from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import FrameDecoder
 from marketdata.exchanges.registry import ADAPTERS, live_trades
 from marketdata.model.events import Claim, Event, Malformed
+from marketdata.model.quote import Quote
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.trade import Trade
@@ -113,6 +114,8 @@ def read_frame(session: FrameDecoder, frame: bytes) -> None:
 def is_possible(event: Event) -> bool:
     if isinstance(event, Trade):
         return event.price.is_finite() and event.price > 0 < event.size and event.count > 0
+    if isinstance(event, Quote):
+        return event.bid.is_finite() and event.ask.is_finite() and min(event.bid, event.ask) > 0
     if isinstance(event, Claim):
         return 0 <= event.first_id <= event.last_id and 0 < event.low <= event.high
     return True
@@ -127,7 +130,7 @@ async def test_answers_with_candles_are_read_or_malformed(exchange: str) -> None
     async with rig(exchange) as market:
         symbol = WIRES[exchange].symbol_of(market.tape.products["BTC-USD"])
         span = Span(NOW - timedelta(minutes=6), NOW)
-        bodies = [await asyncio.to_thread(market.rest.get, one) for one in adapter.candle_requests(symbol, M1, span)]
+        bodies = [await asyncio.to_thread(market.get, one) for one in adapter.candle_requests(symbol, M1, span)]
 
     def read(body: bytes) -> None:
         assert all(one.low <= one.open <= one.high for one in adapter.parse_candles(body, symbol, M1, NOW))

@@ -2,22 +2,24 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 from marketdata.exchanges.registry import ADAPTERS, live_trades
 from marketdata.model.events import CutAnnounced
+from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 
 from local.exchanges.products import Product
-from tests.contract.adapter_wires import FEEDS, WIRES, Rig, rig
+from tests.contract.adapter_wires import FEEDS, FEEDS_OF_TRADES, WIRES, Rig, Told, number, rig
 
 every_feed = pytest.mark.parametrize(("exchange", "feed"), FEEDS)
 
 
-def in_id_order(trades: list[Trade]) -> list[Trade]:
-    """Each once, by id."""
-    return [one for _, one in sorted({trade.id: trade for trade in trades}.items())]
+def in_order(told: Sequence[Told]) -> list[Told]:
+    """Each once, by id or time."""
+    return [one for _, one in sorted({number(one): one for one in told}.items())]
 
 
 def busiest(exchange: Rig) -> str:
@@ -35,9 +37,9 @@ async def test_what_is_heard_is_exactly_what_was_traded(exchange: str, feed: str
     async with rig(exchange) as market:
         symbols = list(market.symbols)[:3]
         async with market.following(feed, *symbols):
-            await market.until(lambda: len(market.trades()) > 300 and market.flowing() >= set(symbols))
+            await market.until(lambda: len(market.told()) > 300 and market.flowing() >= set(symbols))
         for symbol in symbols:
-            heard = in_id_order(market.trades(symbol))
+            heard = in_order(market.told(symbol))
             told = market.truth(feed, symbol, heard[0])
             assert heard == told[: len(heard)], symbol
             assert len(told) - len(heard) < 50, symbol
@@ -46,12 +48,12 @@ async def test_what_is_heard_is_exactly_what_was_traded(exchange: str, feed: str
 @every_feed
 async def test_each_trade_of_a_healthy_connection_counts_once(exchange: str, feed: str) -> None:
     async with rig(exchange) as market, market.following(feed, busiest(market)):
-        await market.until(lambda: len(market.trades()) > 200)
-        ids = [one.id for one in market.trades()]
-        assert len(ids) == len(set(ids))
+        await market.until(lambda: len(market.told()) > 200)
+        numbers = [number(one) for one in market.told()]
+        assert len(numbers) == len(set(numbers))
 
 
-@every_feed
+@pytest.mark.parametrize(("exchange", "feed"), FEEDS_OF_TRADES)
 async def test_ids_are_contiguous_exactly_where_the_registry_says_so(exchange: str, feed: str) -> None:
     async with rig(exchange) as market:
         symbol = busiest(market)
@@ -59,7 +61,7 @@ async def test_ids_are_contiguous_exactly_where_the_registry_says_so(exchange: s
         assert live.ids_contiguous is ADAPTERS[exchange].ids_contiguous
         async with market.following(feed, symbol):
             await market.until(lambda: len(market.trades(symbol)) > 100)
-        trades = in_id_order(market.trades(symbol))
+        trades = sorted(market.trades(symbol), key=number)
         between, counted = trades[-1].id - trades[0].id, sum(one.count for one in trades)
         # An aggregate may be called by its first id or by its last.
         runs = counted in (between + trades[0].count, between + trades[-1].count)
@@ -69,26 +71,26 @@ async def test_ids_are_contiguous_exactly_where_the_registry_says_so(exchange: s
 @every_feed
 async def test_after_a_broken_connection_the_break_is_told_and_trades_flow_again(exchange: str, feed: str) -> None:
     async with rig(exchange) as market, market.following(feed, busiest(market)):
-        await market.until(lambda: len(market.trades()) > 50)
+        await market.until(lambda: len(market.told()) > 50)
         market.faults.cut_connections()
         await market.until(market.breaks)
         before = len(market.events)
-        await market.until(lambda: len([one for one in market.events[before:] if isinstance(one, Trade)]) > 50)
-        heard = in_id_order(market.trades())
-        told = {one.id: one for one in market.truth(feed, busiest(market), heard[0])}
-        assert all(told[one.id] == one for one in heard)
+        await market.until(lambda: len([one for one in market.events[before:] if isinstance(one, Trade | Quote)]) > 50)
+        heard = in_order(market.told())
+        told = {number(one): one for one in market.truth(feed, busiest(market), heard[0])}
+        assert all(told[number(one)] == one for one in heard)
 
 
 @every_feed
 async def test_an_open_but_silent_connection_is_given_up_and_made_again(exchange: str, feed: str) -> None:
     assert 0 < live_trades(exchange, feed).silence_seconds_max <= 30
     async with rig(exchange) as market, market.following(feed, busiest(market), silence_seconds_max=0.3) as stream:
-        await market.until(lambda: len(market.trades()) > 20)
+        await market.until(lambda: len(market.told()) > 20)
         market.faults.fall_silent()
         await market.until(lambda: any("silent" in one.reason for one in market.breaks()))
         market.faults.heal()
-        heard = len(market.trades())
-        await market.until(lambda: stream.status.state == "live" and len(market.trades()) > heard + 20)
+        heard = len(market.told())
+        await market.until(lambda: stream.status.state == "live" and len(market.told()) > heard + 20)
 
 
 @every_feed
@@ -97,8 +99,8 @@ async def test_fields_and_messages_that_nobody_heard_of_change_nothing(exchange:
         market.faults.add_unknowns()
         symbol = busiest(market)
         async with market.following(feed, symbol):
-            await market.until(lambda: len(market.trades(symbol)) > 150)
-        heard = in_id_order(market.trades(symbol))
+            await market.until(lambda: len(market.told(symbol)) > 150)
+        heard = in_order(market.told(symbol))
         assert heard == market.truth(feed, symbol, heard[0])[: len(heard)]
         assert not market.malformed()
 
@@ -106,11 +108,11 @@ async def test_fields_and_messages_that_nobody_heard_of_change_nothing(exchange:
 @every_feed
 async def test_a_malformed_frame_is_quarantined_and_the_connection_stays(exchange: str, feed: str) -> None:
     async with rig(exchange) as market, market.following(feed, busiest(market)):
-        await market.until(lambda: len(market.trades()) > 20)
+        await market.until(lambda: len(market.told()) > 20)
         market.faults.inject_malformed()
         await market.until(market.malformed)
-        heard = len(market.trades())
-        await market.until(lambda: len(market.trades()) > heard + 20)
+        heard = len(market.told())
+        await market.until(lambda: len(market.told()) > heard + 20)
         assert (len(market.malformed()), market.breaks()) == (1, [])
 
 
@@ -120,7 +122,7 @@ async def test_one_symbol_that_the_exchange_does_not_list_does_not_cost_the_othe
         symbol, refuses = busiest(market), market.wire.refuses_unlisted
         async with market.following(feed, symbol, "NOSUCHPAIR") as stream:
             flowing = {symbol} if refuses else {symbol, "NOSUCHPAIR"}
-            await market.until(lambda: len(market.trades(symbol)) > 20 and stream.status.subscribed == flowing)
+            await market.until(lambda: len(market.told(symbol)) > 20 and stream.status.subscribed == flowing)
             await market.until(lambda: bool(stream.status.refused) is refuses)
             assert market.breaks() == []
 

@@ -44,7 +44,7 @@ def fetched(market: Rig, product: str, timeframe: Timeframe, span: Span) -> list
     adapter, symbol = history(market.exchange), spelled(market, product)
     found: list[Candle] = []
     for request in adapter.candle_requests(symbol, timeframe, span):
-        found += adapter.parse_candles(market.rest.get(request), symbol, timeframe, market.clock.now())
+        found += adapter.parse_candles(market.get(request), symbol, timeframe, market.clock.now())
     return [one for one in found if one.open_time in span]
 
 
@@ -54,8 +54,8 @@ def outline(candle: Candle) -> tuple[object, ...]:
 
 def truth(market: Rig, product: str, timeframe: Timeframe, span: Span) -> list[tuple[object, ...]]:
     """The same from the tape."""
-    outlines = ((one.start, market.tape.bar(product, one)) for one in buckets(timeframe, span))
-    return [(opens, bar.open, bar.high, bar.low, bar.close, bar.volume) for opens, bar in outlines if bar]
+    outlines = ((one.start, market.wire.outline(market.tape, product, one)) for one in buckets(timeframe, span))
+    return [(opens, *outline) for opens, outline in outlines if outline]
 
 
 def buckets(timeframe: Timeframe, span: Span) -> Iterator[Span]:
@@ -144,7 +144,7 @@ async def test_whoever_asks_faster_is_told_to_wait(exchange: str) -> None:
         ]
         try:
             with pytest.raises(RemoteThrottled) as told:
-                await asyncio.to_thread(ask_often, rest, request)
+                await asyncio.to_thread(ask_often, rest, market.signed(request))
         finally:
             rest.close()
         assert told.value.retry_at > market.clock.now()
@@ -159,15 +159,15 @@ def ask_often(rest: Rest, request: Request) -> None:
 async def test_an_exchange_that_is_shut_is_away_and_what_it_does_not_list_is_its_word(exchange: str) -> None:
     span = Span(LAST - timedelta(minutes=1), LAST)
     async with past_rig(exchange) as market:
-        rest, adapter = market.rest, history(exchange)
+        adapter = history(exchange)
         (unlisted,) = adapter.candle_requests("NOSUCHPAIR", M1, span)
         with pytest.raises(RemoteError) as refused:
-            await asyncio.to_thread(rest.get, unlisted)
+            await asyncio.to_thread(market.get, unlisted)
         assert isinstance(refused.value, RemoteMalformed), "one bad symbol must not look like an exchange that is away"
         market.faults.refuse_connections(rest_too=True)
         (listed,) = adapter.candle_requests(spelled(market, BTC), M1, span)
         with pytest.raises(RemoteUnavailable):
-            await asyncio.to_thread(rest.get, listed)
+            await asyncio.to_thread(market.get, listed)
 
 
 @every_history
@@ -185,6 +185,6 @@ async def test_trades_of_a_span_are_what_was_traded(exchange: str) -> None:
     adapter = make(exchange)
     async with past_rig(exchange) as market:
         symbol = spelled(market, BTC)
-        body = await asyncio.to_thread(market.rest.get, adapter.trades_from(symbol, span))
+        body = await asyncio.to_thread(market.get, adapter.trades_from(symbol, span))
         (told, *_) = [truth for _, truth in market.wire.feeds.values()]
         assert list(adapter.parse_trades(body, symbol).trades) == told(market.tape, BTC, span)

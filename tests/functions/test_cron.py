@@ -46,6 +46,7 @@ def test_a_job_runs_and_says_what_it_did(cron: Handler, store: MemoryStore, meth
             "entries": 1,
             "rounds": 2,
             "drained": True,
+            "pruned": 0,
             "busy": False,
             "room_until": "2026-08-16T12:00:00Z",
         },

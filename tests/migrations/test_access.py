@@ -26,6 +26,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "candle_gaps": {"instrument_id": 1, "timeframe": 1, "span": "[2026-11-23Z,2026-11-24Z)", "cause": "scan"},
     "gaps_v": {"exchange": "x"},
     "ticks": {"instrument_id": 1, "time": "now", "trade_id": 1, "price": "1", "size": "1", "taker_buy": True},
+    "quotes": {"instrument_id": 1, "time": "now", "bid": "1", "ask": "1"},
+    "retention": {"what": "1m", "keep": "400 days"},
     "ingestion_jobs": {"kind": "x", "worker": "w", "trigger": "x", "started_at": "now", "lease_until": "now"},
     "alerts": {"dedup_key": "x", "rule": "x", "severity": "info", "summary": "x", "created_at": "now"},
     "exchange_budgets": {"exchange": "x"},
@@ -33,7 +35,7 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 READABLE_BY_ALL = {"timeframes", "instruments", "candles", "candles_v", "coverage", "candle_gaps", "gaps_v"}
 VIEWS = {"candles_v", "gaps_v"}
-WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "feeds"}
+WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "retention", "feeds"}
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1},
@@ -49,6 +51,8 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "mark_closed_v1": {"p_instrument_id": 1, "p_spans": "{}", "p_now": "2026-11-24Z"},
     "schema_version_v1": {},
     "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
+    "get_quotes_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
+    "prune_history_v1": {"p_now": "2026-11-24Z"},
     "drain_dirty_v1": {"p_limit": 10},
     "get_changes_v1": {},
     "mark_empty_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_spans": "{}"},

@@ -3,7 +3,9 @@
 import pytest
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import coinbase, coinbase_advanced, coinbase_rest
-from marketdata.wiring import Settings, ids_contiguous, live_feed, settings_from, store_from
+from marketdata.net.connection import connect_websocket
+from marketdata.store.memory import MemoryStore
+from marketdata.wiring import Settings, ids_contiguous, live_connect, live_feed, pasts, settings_from, store_from
 
 LEAST = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "the-service-key"}
 SECRETS = LEAST | {
@@ -119,3 +121,16 @@ def test_the_simulator_keeps_its_exchanges_promise_of_contiguous_ids() -> None:
     assert ids_contiguous("coinbase")
     assert ids_contiguous("coinbase-simulated")
     assert not ids_contiguous("kraken")
+
+
+def test_oanda_is_asked_with_its_token_and_not_at_all_without() -> None:
+    with pytest.raises(RequestInvalid, match="OANDA_TOKEN and OANDA_ACCOUNT"):
+        live_feed(of(), "oanda")
+    assert pasts(of(), MemoryStore())("oanda") is None
+    known = of(OANDA_API_KEY="a-secret", OANDA_ACCOUNT_ID="101-1", OANDA_STREAM_URL="http://127.0.0.1:1")
+    feed = live_feed(known, "oanda")
+    assert feed.url() == "http://127.0.0.1:1"
+    assert live_connect(known, feed) is not connect_websocket
+    assert live_connect(known, live_feed(known, "coinbase")) is connect_websocket
+    assert pasts(known, MemoryStore())("oanda") is not None
+    assert "a-secret" not in repr(known)

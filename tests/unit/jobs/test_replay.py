@@ -9,11 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.coinbase_recording import CoinbaseRecording
+from marketdata.exchanges.oanda import OandaRecording
 from marketdata.exchanges.registry import recording
 from marketdata.jobs.replay import CapturedFrame, read_capture, replay
 from marketdata.model.candle import Candle, Source
+from marketdata.model.quote import PriceSide
 from marketdata.model.timeframe import M1, timeframe_named
 
 from tests.captures import (
@@ -22,7 +25,9 @@ from tests.captures import (
     advanced_trade,
     bitfinex_websocket,
     exchange_matches,
+    lean_rows,
     needs_captures,
+    oanda_day,
     pro_feed,
     write_capture,
 )
@@ -172,3 +177,21 @@ def test_a_missing_or_cut_file_is_named(tmp_path: Path) -> None:
     cut.write_bytes(gzip.compress(b'{"received_at": null, "frame": "{}"}\n' * 50)[:-12])
     with pytest.raises(RequestInvalid, match=r"cut.ndjson.gz"):
         list(read_capture(cut))
+
+
+@needs_captures
+@pytest.mark.parametrize(("day", "minutes"), [("20140501", 1363), ("20140504", 157)])
+def test_a_real_day_of_oanda_gives_exactly_the_minutes_of_its_ticks(day: str, minutes: int, tmp_path: Path) -> None:
+    path = write_capture(oanda_day(day), tmp_path / "capture.ndjson.gz")
+    replayed = replay(
+        read_capture(path), OandaRecording(), M1, SampledBars("oanda", list(PriceSide), PriceSide.MID, M1)
+    )
+    expected = {int(row[0]): row for row in lean_rows(f"oanda/minute_eurusd_{day}_quote.zip")}
+    for side, columns in (("bid", slice(1, 5)), ("ask", slice(6, 10))):
+        candles = [one for one in replayed.candles if one.symbol == f"EUR_USD:{side}"]
+        assert [(one.open, one.high, one.low, one.close) for one in candles] == [
+            tuple(map(Decimal, row[columns])) for _, row in sorted(expected.items())
+        ]
+        assert len(candles) == minutes
+        assert {one.source for one in candles[1:-1]} == {Source.LIVE}
+    assert replayed.quotes == sum(1 for _ in oanda_day(day))

@@ -12,6 +12,7 @@ MarketDataError
  │   ├ RemoteUnavailable              try later
  │   ├ RemoteBlocked                  the operator's move: it does not serve this place
  │   └ RemoteMalformed(excerpt)       their format changed: keep the evidence
+ │       └ RemoteAbsent               nothing at this address (404)
  └ StoreError(operation)              our side
 """
 
@@ -90,6 +91,10 @@ class RemoteMalformed(RemoteError):
     def __init__(self, exchange: str, reason: str, excerpt: str) -> None:
         super().__init__(exchange, reason)
         self.excerpt = excerpt[:EXCERPT_CHARACTERS_MAX]
+
+
+class RemoteAbsent(RemoteMalformed):
+    """The exchange has nothing at this address, which an archive may say of an hour that it should have."""
 
 
 class StoreError(MarketDataError):

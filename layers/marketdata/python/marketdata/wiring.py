@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -28,6 +29,7 @@ from pydantic import (
 
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid, SettingsInvalid
+from marketdata.exchanges import oanda
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.audit_coverage import coverage_audit
@@ -42,6 +44,7 @@ from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.store.store import Store
 
 if TYPE_CHECKING:
+    from marketdata.net.connection import Connect
     from marketdata.net.rest import Budget
     from marketdata.store.supabase import SupabaseStore
 
@@ -103,6 +106,10 @@ class Settings(BaseModel):
     """Which exchanges this feed follows; none named means every one that has active instruments."""
     exchanges: tuple[ExchangeSettings, ...]
     """Each exchange of the registry, in its order: `<NAME>_FEED`, `<NAME>_WEBSOCKET_URL` and `<NAME>_REST_URL`."""
+    oanda_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices("OANDA_TOKEN", "OANDA_API_KEY"))
+    """What OANDA knows us by; without it and the account, OANDA is neither followed nor asked."""
+    oanda_account: str = Field(default="", validation_alias=AliasChoices("OANDA_ACCOUNT", "OANDA_ACCOUNT_ID"))
+    oanda_stream_url: Url = Field(default=oanda.STREAM_URL, validation_alias="OANDA_STREAM_URL")
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -143,6 +150,14 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
+
+
+def history_days(environment: Mapping[str, str]) -> int:
+    """How far back history is wanted, for whoever needs no other setting. Raises: SettingsInvalid."""
+    text = environment.get("GAP_HISTORY_DAYS", "").strip() or str(Settings.model_fields["gap_history_days"].default)
+    if not text.isdigit():
+        raise SettingsInvalid({"GAP_HISTORY_DAYS": "is wrong: a number of days"})
+    return int(text)
 
 
 def settings() -> Settings:
@@ -260,6 +275,8 @@ def pasts(
             return None
         if not (adapter.candle_history or adapter.trade_history):
             return None
+        if adapter.needs_token and not _secrets(settings, exchange):
+            return None
         return _past(settings, store or shared_store(settings), exchange)
 
     return open_past
@@ -269,7 +286,7 @@ def pasts(
 def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[ExchangePast]":
     from marketdata.net.rest import FILE_BYTES_MAX, Rest  # noqa: PLC0415 - httpx is half of a cold start
 
-    adapter = adapter_for(exchange)
+    adapter, secrets = adapter_for(exchange), _secrets(settings, exchange)
     known = settings.exchange(exchange)
     trade_history = adapter.trades_at(known.rest_url) if adapter.ids_contiguous else None
     rest = Rest(
@@ -297,7 +314,7 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
     )
     try:
         yield ExchangePast(
-            rest.get,
+            lambda request: rest.get(replace(request, headers=(*request.headers, *secrets.items()))),
             adapter.candle_history(exchange) if adapter.candle_history else None,
             trade_history(exchange) if trade_history else None,
             adapter.trades_by_time(exchange) if adapter.trades_by_time else None,
@@ -330,9 +347,32 @@ def live_feed(settings: Settings, exchange: str) -> LiveTrades:
     As with `pasts`, a simulated exchange is never looked for at the real one's address.
     """
     known = settings.exchange(exchange)
+    if known.name == oanda.NAME:
+        if exchange.endswith(SIMULATED_SUFFIX) and settings.oanda_stream_url == oanda.STREAM_URL:
+            raise RequestInvalid("exchange", f"{exchange} needs the address of a simulator")
+        if settings.oanda_token is None or not settings.oanda_account:
+            raise RequestInvalid("exchange", f"{exchange} needs OANDA_TOKEN and OANDA_ACCOUNT")
+        return oanda.OandaPricing(settings.oanda_stream_url, exchange, settings.oanda_account)
     if exchange.endswith(SIMULATED_SUFFIX) and known.websocket_url is None:
         raise RequestInvalid("exchange", f"{exchange} needs the address of a simulator")
     return live_trades(exchange, known.feed, known.websocket_url)
+
+
+def live_connect(settings: Settings, feed: LiveTrades) -> "Connect":
+    """The door that a live stream speaks through: a WebSocket, or lines over HTTP, with the token that they need."""
+    from marketdata.net.connection import connect_websocket  # noqa: PLC0415 - only the feed needs it
+    from marketdata.net.http_lines import connect_lines  # noqa: PLC0415
+
+    if isinstance(feed, oanda.OandaPricing):
+        return connect_lines(feed.stream_request, _secrets(settings, oanda.NAME))
+    return connect_websocket
+
+
+def _secrets(settings: Settings, exchange: str) -> dict[str, str]:
+    """The headers by which an exchange knows us."""
+    if exchange.removesuffix(SIMULATED_SUFFIX) != oanda.NAME or settings.oanda_token is None:
+        return {}
+    return {"Authorization": f"Bearer {settings.oanda_token.get_secret_value()}"}
 
 
 def ids_contiguous(exchange: str) -> bool:

@@ -1,4 +1,4 @@
-"""What an exchange adapter is: three small, pure protocols. An exchange implements those that it can honour.
+"""What an exchange adapter is: four small, pure protocols. An exchange implements those that it can honour.
 
 Nothing here performs input or output: frames and bodies come in, events, requests and frames go out. Arrival time is an
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
@@ -11,6 +11,9 @@ from typing import Protocol, runtime_checkable
 
 from marketdata.model.candle import Candle
 from marketdata.model.events import Event
+from marketdata.model.instrument import Instrument
+from marketdata.model.quote import PriceSide
+from marketdata.model.quote_columns import QuoteColumns
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
@@ -152,6 +155,57 @@ class TradeHistory(Protocol):
 
     def parse_trades(self, body: bytes, symbol: str) -> TradePage:
         """One page. Raises: RemoteMalformed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """One file of an exchange's archive: what it holds, and the request that fetches it.
+
+    `symbol` is plain, as the exchange spells it. `timeframe` is None for ticks, which carry both prices; candles are of
+    `side`. `span` is all the time that the file speaks of. `place` is where a local copy belongs, below some folder.
+    """
+
+    symbol: str
+    span: Span
+    timeframe: Timeframe | None
+    side: PriceSide
+    request: Request
+    place: str
+
+
+class TickArchive(Protocol):
+    """Files of quotes and candles by hour, day, month or year."""
+
+    name: str
+    usual_side: PriceSide
+    """The price of candles that are asked for by the plain symbol."""
+
+    def instrument(self, symbol: str, side: PriceSide) -> Instrument:
+        """What candles of a price are filed under; the symbol in any usual spelling. Raises: NotFound."""
+        ...
+
+    def tick_files(self, symbol: str, span: Span) -> list[ArchiveFile]:
+        """The files that together hold the ticks of `span`, oldest first. Raises: NotFound for an unknown symbol."""
+        ...
+
+    def candle_files(self, symbol: str, timeframe: Timeframe, side: PriceSide, span: Span) -> list[ArchiveFile]:
+        """The files with the candles of `span`, oldest first. Raises: NotFound, RequestInvalid for the timeframe."""
+        ...
+
+    def parse_ticks(self, body: bytes, file: ArchiveFile) -> QuoteColumns:
+        """The quotes in one file, in its order. Raises: RemoteMalformed.
+
+        None at all means that the file says so: ask again before believing it.
+        """
+        ...
+
+    def parse_candles(self, body: bytes, file: ArchiveFile, observed_at: datetime) -> list[Candle]:
+        """The candles in one file, oldest first, ranked `venue`. Raises: RemoteMalformed."""
+        ...
+
+    def is_flat(self, candle: Candle) -> bool:
+        """Whether the archive made this candle up for a step in which nothing was quoted: it is never stored."""
         ...
 
 

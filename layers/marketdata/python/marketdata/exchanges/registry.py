@@ -6,7 +6,7 @@ from functools import partial
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest
+from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest, oanda
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
 from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
@@ -27,6 +27,8 @@ from marketdata.exchanges.exchange import (
     TradesByTime,
     Weights,
 )
+from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
+from marketdata.model.quote import PriceSide
 
 SIMULATED_SUFFIX = "-simulated"
 """An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
@@ -56,6 +58,10 @@ class Adapter:
     requests_burst: int = 1
     """REST limits, of weights where it weighs requests; well below the exchange's own: others may share our address."""
     weights: Weights | None = None
+    needs_token: bool = False
+    """Whether it answers only those whom it knows."""
+    usual_side: PriceSide | None = None
+    """Where quotes stream instead of trades: the price of candles that are asked for by the plain symbol."""
     archive: Callable[[str], TradeArchive] | None = None
     archive_url: str | None = None
     """Where whole days of trades are, in files."""
@@ -111,6 +117,17 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             archive=BinanceArchive,
             archive_url=ARCHIVE_URL,
             weights=Weights(binance_rest.WEIGHT_HEADER, binance_rest.WEIGHT_A_MINUTE),
+        ),
+        "oanda": Adapter(
+            rest_url=oanda.REST_URL,
+            feeds={"pricing": OandaPricing},
+            recording=OandaRecording,
+            candle_history=OandaRest,
+            requests_per_second=20.0,
+            requests_burst=20,
+            needs_token=True,
+            usual_side=PriceSide.MID,
+            read_refusal=oanda.read_refusal,
         ),
     }
 )

@@ -6,7 +6,7 @@ is announced only after the store took it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from marketdata.compute.bars import Bars, Change
 from marketdata.errors import StoreError
@@ -56,14 +56,18 @@ class FlushLive:
         return bool(len(self._spool)) or unkept or any(spans for _, spans in self._empty.values())
 
     def collect(self, instrument: Instrument, bars: Bars) -> None:
-        """Take what changed since the last time; open candles are shown at once."""
-        for change in bars.take():
-            self._spool.put(instrument, change)
-            if not change.closed:
-                announce_candle(self._publish, instrument, change)
+        """Take what changed since the last time, and what was found to be empty."""
+        self.collect_changes(instrument, bars.take())
         empty = bars.take_empty()
         if empty:
             self._empty.setdefault(instrument.key, (instrument, []))[1].extend(empty)
+
+    def collect_changes(self, instrument: Instrument, changes: Sequence[Change]) -> None:
+        """Take candles that are not as they were; open ones are shown at once."""
+        for change in changes:
+            self._spool.put(instrument, change)
+            if not change.closed:
+                announce_candle(self._publish, instrument, change)
 
     def put(self, instrument: Instrument, change: Change) -> None:
         """Let a change wait for the store that did not come from the bars in memory."""

@@ -18,6 +18,7 @@ from marketdata.jobs.correct_late import CorrectLate
 from marketdata.jobs.feed_status import feed_status
 from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
+from marketdata.jobs.followed_quotes import quotes_of
 from marketdata.jobs.long_holes import LongHoles
 from marketdata.jobs.mend import Mender
 from marketdata.jobs.watch_symbols import WatchLimits, WatchSymbols
@@ -224,7 +225,8 @@ class FollowLive:
                 self._unreadable.add(exchange)
                 logger.error("no adapter for an exchange", extra={"exchange": exchange, "reason": error.reason})  # noqa: TRY400
             return None
-        followed = FollowedExchange(stream, keep_trades=self._keep_trades, trades_max=self._rhythm.trades_waiting_max)
+        quotes, most = quotes_of(exchange), self._rhythm.trades_waiting_max
+        followed = FollowedExchange(stream, keep_trades=self._keep_trades, trades_max=most, quotes=quotes)
         self.followed[exchange] = followed
         self._streams.append(asyncio.create_task(stream.run(followed.handle)))
         mender = self._open_mender(followed)
@@ -246,6 +248,8 @@ class FollowLive:
                 self._flush.collect(self._instruments[followed.name, symbol], bars)
                 if late := bars.take_late():
                     self._late[followed.name].note(self._instruments[followed.name, symbol], late)
+            for symbol, changes in followed.take_quoted():
+                self._flush.collect_changes(self._instruments[followed.name, symbol], changes)
             followed.audit.check(followed.bars)
 
     async def _record_holes(self) -> None:

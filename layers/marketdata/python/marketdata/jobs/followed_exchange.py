@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from marketdata.compute.bars import Bars
+from marketdata.compute.bars import Bars, Change
 from marketdata.jobs.audit_minutes import MinuteAudit
+from marketdata.jobs.followed_quotes import FollowedQuotes
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Claim, Disconnected, Event, Heartbeat, Malformed, Subscribed
+from marketdata.model.quote import Quote
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 from marketdata.net.streams import LiveStream
@@ -32,9 +34,13 @@ class Quarantined:
 class FollowedExchange:
     """Takes the events of one stream, on the event loop's thread."""
 
-    def __init__(self, stream: LiveStream, *, keep_trades: bool, trades_max: int) -> None:
+    def __init__(
+        self, stream: LiveStream, *, keep_trades: bool, trades_max: int, quotes: FollowedQuotes | None = None
+    ) -> None:
         self.stream = stream
         self.name = stream.exchange.name
+        self.quotes = quotes
+        """What takes quotes, where the exchange streams those instead of trades."""
         self.bars: dict[str, Bars] = {}
         self.audit = MinuteAudit(self.name)
         self.trades: list[Trade] = []
@@ -63,7 +69,7 @@ class FollowedExchange:
     def follow(self, symbols: Sequence[str]) -> None:
         """Follow exactly these symbols from now on."""
         self.know(symbols)
-        self.stream.follow(symbols)
+        self.stream.follow(self.quotes.know(symbols) if self.quotes is not None else symbols)
 
     def resubscribe(self, symbol: str) -> None:
         """Ask anew for the trades of a symbol that has fallen mute; meanwhile trades are missed."""
@@ -135,19 +141,29 @@ class FollowedExchange:
                         self.trades.append(event)
                     if self.trades_seen >= self._tidy_at:
                         self._tidy()
-            elif isinstance(event, Heartbeat):
-                self._beat(event)
-            elif isinstance(event, Claim):
-                if event.symbol in self._symbols:
-                    self.audit.hear(event)
-            elif isinstance(event, Malformed):
-                self._quarantine_it(event)
-            elif isinstance(event, Subscribed):
-                self._acknowledge(event)
-            elif isinstance(event, Disconnected):
-                lost = self._flowing | self.bars.keys() if event.symbols is None else event.symbols
-                self._ending.difference_update(lost)
-                self._break(lost)
+            elif isinstance(event, Quote):
+                if self.quotes is not None:
+                    self.quotes.add(event)
+                    self.last_trade_ns = event.time_ns
+            else:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Heartbeat):
+            self._beat(event)
+        elif isinstance(event, Claim):
+            if event.symbol in self._symbols:
+                self.audit.hear(event)
+        elif isinstance(event, Malformed):
+            self._quarantine_it(event)
+        elif isinstance(event, Subscribed):
+            self._acknowledge(event)
+        elif isinstance(event, Disconnected):
+            lost = self._flowing | self.bars.keys() if event.symbols is None else event.symbols
+            self._ending.difference_update(lost)
+            if self.quotes is not None:
+                self.quotes.disconnected()
+            self._break(lost)
 
     def _open(self, symbol: str) -> Bars | None:
         if symbol not in self._symbols:
@@ -160,6 +176,8 @@ class FollowedExchange:
 
     def _acknowledge(self, subscribed: Subscribed) -> None:
         """An older answer may still name what has been unsubscribed since: only one without it ends that."""
+        if self.quotes is not None:
+            self.quotes.acknowledged(subscribed.symbols)
         self._ending.intersection_update(subscribed.symbols)
         for symbol in set(subscribed.symbols).difference(self._ending):
             self._flowing.add(symbol)
@@ -175,6 +193,11 @@ class FollowedExchange:
         for symbol in symbols:
             if symbol in self.bars:
                 self.bars[symbol].disconnected()
+
+    def take_quoted(self) -> list[tuple[str, Sequence[Change]]]:
+        """The candles of quotes that are not as they were, by symbol."""
+        bars = self.quotes.bars if self.quotes is not None else {}
+        return [(symbol, one.take()) for symbol, one in bars.items()]
 
     def take_trade(self, bars: Bars, trade: Trade) -> None:
         """Take a trade, wherever it came from."""
@@ -201,6 +224,8 @@ class FollowedExchange:
         del self.trades[: max(0, count - self._dropped_in_flight)]
 
     def _beat(self, heartbeat: Heartbeat) -> None:
+        if self.quotes is not None:
+            self.quotes.beat(heartbeat)
         if heartbeat.symbol is not None and heartbeat.last_trade_id is not None:
             self.told[heartbeat.symbol] = max(heartbeat.last_trade_id, self.told.get(heartbeat.symbol, 0))
             self.words[heartbeat.symbol] = self.words.get(heartbeat.symbol, 0) + 1

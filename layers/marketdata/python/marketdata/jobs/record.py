@@ -13,6 +13,7 @@ import msgspec
 
 from marketdata.jobs.replay import CapturedFrame
 from marketdata.model.events import Event
+from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Stream
 
@@ -46,8 +47,8 @@ class CaptureFile:
         self.frames += 1
 
     def note(self, events: Sequence[Event]) -> None:
-        """Count the trades among what was written."""
-        self.trades += sum(type(event) is Trade for event in events)
+        """Count the trades, or quotes, among what was written."""
+        self.trades += sum(isinstance(event, Trade | Quote) for event in events)
 
     def flush(self) -> None:
         """Hand what was written to the system."""

@@ -16,10 +16,12 @@ import msgspec
 
 from marketdata.compute.audit import Auditor, Verdict
 from marketdata.compute.bars import Bars
+from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import FrameDecoder, SurveyingDecoder
 from marketdata.model.candle import Candle
 from marketdata.model.events import Claim, Disconnected, Heartbeat, Ignored, Malformed, Subscribed
+from marketdata.model.quote import Quote
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.trade import Trade
 
@@ -46,6 +48,7 @@ class Replayed:
     candles: list[Candle] = field(default_factory=list)
     frames: int = 0
     trades: int = 0
+    quotes: int = 0
     duplicates: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
     malformed: int = 0
@@ -81,17 +84,23 @@ def survey(frames: Iterable[CapturedFrame], decoder: FrameDecoder) -> None:
             decoder.survey(captured.frame)
 
 
-def replay(frames: Iterable[CapturedFrame], decoder: FrameDecoder, timeframe: Timeframe) -> Replayed:
-    """The candles of all trades in `frames`; a malformed frame is counted and kept as an excerpt, as the feed does."""
-    player = _Player(decoder, timeframe)
+def replay(
+    frames: Iterable[CapturedFrame], decoder: FrameDecoder, timeframe: Timeframe, quoted: SampledBars | None = None
+) -> Replayed:
+    """The candles of all trades in `frames`; a malformed frame is counted and kept as an excerpt, as the feed does.
+
+    `quoted` makes those of quotes, where an exchange streams quotes.
+    """
+    player = _Player(decoder, timeframe, quoted)
     for captured in frames:
         player.play(captured)
     return player.finish()
 
 
 class _Player:
-    def __init__(self, decoder: FrameDecoder, timeframe: Timeframe) -> None:
+    def __init__(self, decoder: FrameDecoder, timeframe: Timeframe, quoted: SampledBars | None) -> None:
         self._decoder = decoder
+        self._quoted = quoted
         self._timeframe = timeframe
         self._bars: dict[str, Bars] = {}
         self._auditors: dict[str, Auditor] = {}
@@ -112,6 +121,8 @@ class _Player:
                 self._auditor(event.symbol).add(event)
                 self._newest_ns[event.symbol] = event.time_ns
                 self._replayed.trades += 1
+            elif isinstance(event, Quote):
+                self._quote(event)
             elif isinstance(event, Claim):
                 self._auditor(event.symbol).claim(event)
             elif isinstance(event, Heartbeat):
@@ -133,6 +144,8 @@ class _Player:
             bars = self._bars[symbol]
             self._replayed.candles.extend(change.candle for change in bars.take())
             self._replayed.duplicates += bars.counts.duplicates
+        if self._quoted is not None:
+            self._replayed.candles.extend(self._quoted.candles())
         for symbol in sorted(self._auditors):
             self._replayed.verdicts += self._auditors[symbol].take(None)
         return self._replayed
@@ -147,6 +160,11 @@ class _Player:
                 bars.acknowledged()
         return bars
 
+    def _quote(self, quote: Quote) -> None:
+        self._replayed.quotes += 1
+        if self._quoted is not None:
+            self._quoted.add(quote)
+
     def _auditor(self, symbol: str) -> Auditor:
         auditor = self._auditors.get(symbol)
         if auditor is None:
@@ -154,6 +172,8 @@ class _Player:
         return auditor
 
     def _beat(self, heartbeat: Heartbeat) -> None:
+        if self._quoted is not None:
+            self._quoted.heartbeat(heartbeat)
         symbols = self._bars if heartbeat.symbol is None else (heartbeat.symbol,)
         for symbol in symbols:
             if symbol in self._bars:
@@ -166,6 +186,8 @@ class _Player:
 
     def _disconnect(self) -> None:
         self._flowing.clear()
+        if self._quoted is not None:
+            self._quoted.disconnected()
         for bars in self._bars.values():
             bars.disconnected()
 

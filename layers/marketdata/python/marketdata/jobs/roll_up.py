@@ -1,4 +1,7 @@
-"""Drain the queue of changed minutes into coarser candles, and keep room for the days to come. Runs every minute."""
+"""Drain the queue of changed minutes into coarser candles, keep room for the days to come, forget what is too old.
+
+Runs every minute.
+"""
 
 from datetime import datetime, timedelta
 
@@ -21,10 +24,13 @@ def roll_up(store: Store, clock: Clock, deadline: datetime) -> dict[str, object]
     room = Span(clock.now() - ROOM_BEHIND, clock.now() + ROOM_AHEAD)
     store.ensure_partitions(room)
     drained = drain_queue(store, clock, deadline, wait=False)
+    # Only coarser candles that are up to date may outlive the minutes that they were made of.
+    pruned = store.prune_history(now=clock.now()) if drained.empty else 0
     return {
         "entries": drained.entries,
         "rounds": drained.rounds,
         "drained": drained.empty,
+        "pruned": pruned,
         "busy": drained.busy,
         "room_until": rfc3339(room.end),
     }

@@ -1,9 +1,10 @@
-"""What an exchange's live stream says, in one vocabulary for all exchanges. A Trade is an event too."""
+"""What an exchange's live stream says, in one vocabulary for all exchanges. A Trade or a Quote is an event too."""
 
 from decimal import Decimal
 
 import msgspec
 
+from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 
 
@@ -91,4 +92,16 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     taker_buy_volume: Decimal
 
 
-Event = Trade | Heartbeat | Subscribed | Refused | Malformed | Ignored | CutAnnounced | Paused | Disconnected | Claim
+Event = (
+    Trade
+    | Quote
+    | Heartbeat
+    | Subscribed
+    | Refused
+    | Malformed
+    | Ignored
+    | CutAnnounced
+    | Paused
+    | Disconnected
+    | Claim
+)

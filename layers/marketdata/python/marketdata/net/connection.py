@@ -13,7 +13,7 @@ FRAME_BYTES_MAX = 16 * 2**20
 
 
 class Connection(Protocol):
-    """An open WebSocket: the door behind which a faster transport may come later."""
+    """An open WebSocket, or what stands for one: see net/http_lines."""
 
     async def send(self, message: str) -> None:
         """Send one text frame."""

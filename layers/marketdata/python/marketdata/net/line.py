@@ -15,6 +15,7 @@ from marketdata.clock import Clock
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.model.events import CutAnnounced, Event, Heartbeat, Malformed, Paused, Refused, Subscribed
+from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 from marketdata.net.connection import Connect, Connection
 
@@ -159,7 +160,7 @@ class Line:
                 events = (Malformed(error.reason, error.excerpt),)
             for event in events:
                 kind = type(event)
-                if kind is Trade or kind is Heartbeat:
+                if kind is Trade or kind is Heartbeat or kind is Quote:
                     self._note_alive()
                 else:
                     self._note(event)

@@ -8,7 +8,7 @@ from typing import Protocol
 import httpx
 
 from marketdata.clock import Clock
-from marketdata.errors import RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
+from marketdata.errors import RemoteAbsent, RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request, Weights
 
 ANSWER_BYTES_MAX = 32 * 2**20
@@ -104,7 +104,10 @@ class Rest:
         self._client.close()
 
     def get(self, request: Request) -> bytes:
-        """The body of a 200. Raises: RemoteThrottled, RemoteUnavailable, RemoteBlocked, RemoteMalformed."""
+        """The body of a 200.
+
+        Raises: RemoteThrottled, RemoteUnavailable, RemoteBlocked, RemoteMalformed (RemoteAbsent for a 404).
+        """
         wait = self._budget.take(request.weight)
         if wait > self._wait_seconds_max:
             raise RemoteThrottled(self._exchange, "the budget is spent", self._clock.now() + timedelta(seconds=wait))
@@ -140,6 +143,8 @@ class Rest:
             raise self._closed_here(answer)
         if status >= 500:
             raise RemoteUnavailable(self._exchange, f"HTTP {status}")
+        if status == 404:
+            raise RemoteAbsent(self._exchange, f"HTTP {status}", answer.text[:300])
         if status != 200 or len(answer.content) > self._answer_bytes_max:
             raise RemoteMalformed(self._exchange, f"HTTP {status}", answer.text[:300])
         return answer.content

@@ -166,6 +166,10 @@ class MemoryMarket(MemoryBase):
     def ensure_partitions(self, span: Span) -> None:
         """See Store; memory has room for any time."""
 
+    def prune_history(self, *, now: datetime) -> int:
+        """See Store; memory is told of no rule, and lasts no longer than its process."""
+        return 0
+
     def _known(self, key: Key, timeframe: Timeframe, span: Span) -> Spans:
         """What is held or known to be empty inside `span`."""
         coverage = self._histories[key].coverage(timeframe, span)

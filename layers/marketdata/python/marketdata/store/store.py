@@ -230,6 +230,13 @@ class Store(WorkStore, Protocol):
         """Make room for candles and trades of `span`."""
         ...
 
+    def prune_history(self, *, now: datetime) -> int:
+        """One bounded step of forgetting what is older than the database is told to keep; 0 when nothing is left to do.
+
+        Coarser candles stay when the finer ones go that they were made of. Without a rule nothing is forgotten.
+        """
+        ...
+
     def record_gaps(
         self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime
     ) -> int:

@@ -33,7 +33,7 @@ from marketdata.store.page_rows import PageColumns
 from marketdata.store.patient_client import PatientClient, Refused
 from marketdata.store.store import CandlePage, Changes, Coverage, CoverageAudit, DayCounts
 from marketdata.store.trade_rows import TradeColumns, trade_row
-from marketdata.store.wire import Row
+from marketdata.store.wire import Row, time_text
 
 # SQLSTATE check_violation: what Postgres says of a row that no partition takes.
 _NO_PARTITION = "23514"
@@ -204,6 +204,10 @@ class SupabaseMarket:
     def ensure_partitions(self, span: Span) -> None:
         """See Store."""
         self._ensure_partitions("ensure_partitions", span)
+
+    def prune_history(self, *, now: datetime) -> int:
+        """See Store."""
+        return self._client.call("prune_history", "prune_history_v1", {"p_now": time_text(now)}, int)
 
     def _write(
         self,

@@ -1,0 +1,1 @@
+"""Bulk imports: files of an archive, fetched once, into whole months of the database."""

@@ -1,0 +1,142 @@
+"""`marketdata import` as a person runs it: a process that can be killed, an archive behind a real HTTP server."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from marketdata.errors import RequestInvalid
+
+from cli.import_history import asked_span, days
+from local.exchanges.coinbase import Simulator
+from local.exchanges.dukascopy import ArchiveFaults, DukascopyArchive
+from local.exchanges.quotes import QuoteMarket
+from tests.conftest import RunningSupabase
+from tests.unit.local.imports.house import dump, migrated_database
+
+ROOT = Path(__file__).parents[3]
+SPAN = ("--from", "2024-01-30", "--to", "2024-02-01")
+DEADLINE_SECONDS = 60.0
+
+
+async def marketdata(*arguments: str, kill: "asyncio.Event | None" = None) -> tuple[int, str, str]:
+    """Run the command; killed without mercy once `kill` is set."""
+    path = f"{ROOT}:{ROOT / 'layers/marketdata/python'}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": "", "PYTHONPATH": path},
+    )
+    killing = asyncio.create_task(_kill(process, kill)) if kill else None
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
+    finally:
+        if killing is not None:
+            killing.cancel()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def _kill(process: asyncio.subprocess.Process, when: asyncio.Event) -> None:
+    await when.wait()
+    process.kill()
+
+
+class CountingArchive(DukascopyArchive):
+    """An archive that says when it was asked for its `limit`-th file."""
+
+    def __init__(self, limit: int, faults: ArchiveFaults | None = None) -> None:
+        super().__init__(QuoteMarket(7, ticks_an_hour=30), faults)
+        self.limit = limit
+        self.reached = asyncio.Event()
+
+    def answer_classic(self, path: str) -> tuple[int, bytes]:
+        answer = super().answer_classic(path)
+        if sum(self.asked.values()) >= self.limit:
+            self.reached.set()
+        return answer
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_an_import_that_is_killed_goes_on_where_it_was_and_ends_in_the_same_bytes(
+    supabase: RunningSupabase, tmp_path: Path
+) -> None:
+    with migrated_database(supabase.dsn) as one, migrated_database(supabase.dsn) as other:
+        archive = CountingArchive(48)
+        async with Simulator(archive.application()) as server:
+            code, out, err = await run(server.url, one, tmp_path / "one")
+            assert (code, out) == (0, ""), err
+            assert "48 files in 1 months (1 new, attached whole)" in err
+        archive = CountingArchive(20)
+        async with Simulator(archive.application()) as server:
+            code, _, _ = await run(server.url, other, tmp_path / "other", kill=archive.reached)
+            assert code == -9
+            code, _, err = await run(server.url, other, tmp_path / "other")
+            assert code == 0, err
+            # What was fetched and on the books was not asked for again; one file may have been on its way.
+            assert 48 <= sum(archive.asked.values()) <= 49
+        assert dump(one) == dump(other)
+
+
+async def run(
+    url: str, database: psycopg.Connection, folder: Path, *further: str, kill: "asyncio.Event | None" = None
+) -> tuple[int, str, str]:
+    dsn = f"{database.info.dsn} password={database.info.password}"
+    options = ("--url", f"{url}/datafeed", "--database-url", dsn, "--folder", str(folder))
+    return await marketdata("import", "dukascopy", "EURUSD", *SPAN, *options, *further, kill=kill)
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_what_cannot_be_had_is_printed_and_makes_exit_code_3(supabase: RunningSupabase, tmp_path: Path) -> None:
+    faults = ArchiveFaults()
+    faults.always("EURUSD/2024/00/31/05h_ticks.bi5", 404)
+    with migrated_database(supabase.dsn) as database:
+        async with Simulator(CountingArchive(1, faults).application()) as server:
+            code, out, err = await run(server.url, database, tmp_path)
+    assert (code, out) == (3, "missing: 2024-01-31T05:00:00Z .. 2024-01-31T06:00:00Z\n")
+    assert "1 missing" in err
+
+
+async def test_a_dry_run_says_what_would_be_done_and_needs_nothing() -> None:
+    code, out, err = await marketdata("import", "dukascopy", "eur/usd", *SPAN, "--dry-run", "--manage-indexes")
+    assert (code, out) == (0, "")
+    assert "48 files in 1 chunks, 1 months" in err
+    assert "--manage-indexes: nothing to do" in err
+
+
+async def test_without_a_database_the_setting_is_named() -> None:
+    code, _, err = await marketdata("import", "dukascopy", "EURUSD", *SPAN, "--folder", "/dev/null/nowhere")
+    assert code == 2
+    assert "--folder" in err
+    code, _, err = await marketdata("import", "csv", "x.csv", "--exchange", "coinbase", "--symbol", "BTC-USD")
+    assert code == 5
+    assert "DATABASE_URL" in err
+
+
+async def test_an_instrument_that_the_archive_has_not_is_refused() -> None:
+    code, _, err = await marketdata("import", "dukascopy", "EURXXX", *SPAN, "--dry-run")
+    assert code == 2
+    assert "EURXXX" in err
+
+
+def test_the_span_is_whole_hours_and_ends_where_an_archive_can() -> None:
+    now = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+    span = asked_span("2026-11-20T10:20:00Z", "2026-11-20T11:01:00Z", now)
+    assert (span.start.hour, span.end.hour) == (10, 12)
+    assert asked_span("2026-11-20", "2026-12-31", now).end == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    with pytest.raises(RequestInvalid, match="nothing before"):
+        asked_span("2026-12-01", "2026-12-31", now)
+
+
+def test_a_chunk_is_days() -> None:
+    assert days("7d") == timedelta(days=7)
+    for wrong in ("0d", "d", "7h", "-1d", "400d"):
+        with pytest.raises(RequestInvalid, match="--chunk"):
+            days(wrong)
