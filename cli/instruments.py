@@ -9,7 +9,8 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.listings import listing_source, read_listings
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
-from marketdata.exchanges.symbols import name_at, parse_pair
+from marketdata.exchanges.symbol_changes import name_at
+from marketdata.exchanges.symbols import parse_pair
 from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments
 from marketdata.model.instrument import Calendar
 from marketdata.model.timeframe import TIMEFRAMES

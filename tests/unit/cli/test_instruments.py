@@ -45,7 +45,7 @@ async def test_a_sync_ends_what_is_no_longer_listed_and_names_what_could_be_foll
         synced = await asyncio.to_thread(run, empty_supabase, server.url, "sync", NAME)
     assert "following binance-simulated BTCUSDT" in added.stdout, added.stderr
     assert rehearsed.stdout == synced.stdout
-    assert "ended: binance-simulated GFTUSDT: no longer listed" in synced.stdout, synced.stderr
+    assert "ended: binance-simulated GFTUSDT: ended 2024-12-10" in synced.stdout, synced.stderr
     assert "not followed: ETH-BTC (ETHBTC)" in synced.stdout
     assert [(one.symbol, one.canonical, one.active) for one in store.instruments()] == [
         ("BTCUSDT", "BTC-USDT", True),
