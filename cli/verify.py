@@ -47,7 +47,8 @@ def verify(
     assert span is not None
     with resumable(), Ticker("verify") as ticker:
         _drain(store)
-        verdicts = [verify_candles(store, one, span, partial(_tell, ticker, one)) for one in chosen]
+        told = _Told(ticker, len(chosen) * -(-(span.end - span.start) // timedelta(days=1)))
+        verdicts = [verify_candles(store, one, span, partial(told.tell, one)) for one in chosen]
     show(verdicts, json=json)
     if not all(verdict.sound for verdict in verdicts):
         raise typer.Exit(GAPS_REMAIN)
@@ -87,8 +88,18 @@ def document(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _tell(ticker: Ticker, instrument: Instrument, day: datetime) -> None:
-    ticker.show(f"{instrument.symbol} {day:%Y-%m-%d}")
+class _Told:
+    """How many of the instruments' days were begun."""
+
+    def __init__(self, ticker: Ticker, days: int) -> None:
+        self._ticker = ticker
+        self._days = days
+        self._begun = 0
+
+    def tell(self, instrument: Instrument, day: datetime) -> None:
+        """A day of an instrument begins."""
+        self._ticker.show(f"{instrument.symbol} {day:%Y-%m-%d}", done=self._begun, total=self._days)
+        self._begun += 1
 
 
 def _drain(store: Store) -> None:

@@ -27,7 +27,7 @@ from aiohttp import web
 from marketdata import observe
 from marketdata.clock import Clock, SystemClock
 from marketdata.errors import MarketDataError, StoreError
-from marketdata.exchanges import coinbase
+from marketdata.exchanges import coinbase, coinbase_advanced, coinbase_rest
 from marketdata.exchanges.registry import SIMULATED_SUFFIX
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
@@ -160,11 +160,11 @@ class House:
 
     def _websocket_url(self) -> str:
         if self._plan.live:
-            return coinbase.ADVANCED_URL if self._plan.feed == "advanced" else coinbase.EXCHANGE_URL
+            return coinbase_advanced.ADVANCED_URL if self._plan.feed == "advanced" else coinbase.EXCHANGE_URL
         return f"ws://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}/{self._plan.feed}"
 
     def _rest_url(self) -> str:
-        return coinbase.REST_URL if self._plan.live else f"http://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}"
+        return coinbase_rest.REST_URL if self._plan.live else f"http://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}"
 
     def _exchanges(self) -> list[str]:
         suffix = "" if self._plan.live else SIMULATED_SUFFIX

@@ -3,7 +3,7 @@
 import pytest
 from marketdata.errors import RequestInvalid
 from marketdata.exchange_access import ids_contiguous, live_connect, live_feed, pasts
-from marketdata.exchanges import coinbase
+from marketdata.exchanges import coinbase, coinbase_advanced
 from marketdata.exchanges.binance_archive import BinanceArchive
 from marketdata.net.connection import connect_websocket
 from marketdata.store.memory import MemoryStore
@@ -13,7 +13,7 @@ from tests.unit.test_settings import of
 
 def test_the_feed_goes_where_the_settings_say_and_to_the_public_address_otherwise() -> None:
     assert live_feed(of(), "coinbase").url() == coinbase.EXCHANGE_URL
-    assert live_feed(of(COINBASE_FEED="advanced"), "coinbase").url() == coinbase.ADVANCED_URL
+    assert live_feed(of(COINBASE_FEED="advanced"), "coinbase").url() == coinbase_advanced.ADVANCED_URL
     assert live_feed(of(COINBASE_WEBSOCKET_URL="ws://127.0.0.1:1/x"), "coinbase").url() == "ws://127.0.0.1:1/x"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from marketdata.errors import RequestInvalid, SettingsInvalid
-from marketdata.exchanges import coinbase
+from marketdata.exchanges import coinbase_rest
 from marketdata.settings import Settings, settings_from
 
 LEAST = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "the-service-key"}
@@ -43,7 +43,7 @@ def test_lists_are_separated_by_commas() -> None:
 
 def test_where_an_exchange_is_and_which_feed_is_followed_are_settings() -> None:
     shipped, own = of().exchange("coinbase"), of(COINBASE_FEED="advanced").exchange("coinbase")
-    assert (shipped.feed, shipped.rest_url, shipped.websocket_url) == ("exchange", coinbase.REST_URL, None)
+    assert (shipped.feed, shipped.rest_url, shipped.websocket_url) == ("exchange", coinbase_rest.REST_URL, None)
     assert own.feed == "advanced"
     known = of(COINBASE_WEBSOCKET_URL="ws://127.0.0.1:1/feed", BITFINEX_REST_URL="http://127.0.0.1:2")
     assert known.exchange("coinbase-simulated").websocket_url == "ws://127.0.0.1:1/feed"

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from marketdata.clock import FakeClock
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
 from marketdata.model.events import CutAnnounced, Disconnected, Event, Heartbeat, Subscribed
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Connect, Connection, Patience, Stream
