@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
+from marketdata.exchange_access import ids_contiguous
 from marketdata.exchanges.archives import archive_source
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
@@ -108,7 +108,7 @@ def csv_file(
             observed_at = SystemClock().now()
             done = load.load_candles(read_candles(file, places, instrument, observed_at))
         else:
-            contiguous = wiring.ids_contiguous(exchange)
+            contiguous = ids_contiguous(exchange)
             done = load.load_trades(read_trades(file, places, instrument), ids_contiguous=contiguous)
         load.finish()
     typer.echo(f"{done.rows:,} rows, {done.candles:,} candles in {done.months} months", err=True)

@@ -15,6 +15,7 @@ from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_
 from marketdata.model.instrument import Calendar
 from marketdata.model.timeframe import TIMEFRAMES
 from marketdata.serve.symbols import find_instrument
+from marketdata.settings import settings_from
 from rich.console import Console
 from rich.table import Table
 
@@ -71,7 +72,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")] = False,
 ) -> None:
     """Fetch what an exchange lists: stop following what has ended there, and name what could be followed."""
-    source, known = listing_source(exchange), wiring.settings_from(house_environment())
+    source, known = listing_source(exchange), settings_from(house_environment())
     opened = wiring.pasts(known)(exchange)
     if opened is None:
         raise RequestInvalid("exchange", f"{exchange} is not among those that are followed here (FEED_EXCHANGES)")
