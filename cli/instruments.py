@@ -12,7 +12,7 @@ from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
 from marketdata.exchanges.symbol_changes import name_at
 from marketdata.exchanges.symbols import parse_pair
 from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments
-from marketdata.model.instrument import Calendar
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES
 from marketdata.serve.symbols import find_instrument
 from marketdata.settings import settings_from
@@ -51,7 +51,15 @@ def add(
     pair = name_at(venue, parse_pair(symbol), SystemClock().now())
     made = instrument(venue, str(pair), timeframes.split(","), simulated=venue != exchange, calendar=calendar)
     house_store().put_instruments([made])
-    typer.echo(f"following {made.exchange} {made.symbol}")
+    _say_added(made)
+
+
+def _say_added(made: Instrument) -> None:
+    followed = settings_from(house_environment()).feed_exchanges
+    if followed and made.exchange not in followed:
+        typer.echo(f"added {made.exchange} {made.symbol}, but only {', '.join(followed)} is followed (FEED_EXCHANGES)")
+    else:
+        typer.echo(f"following {made.exchange} {made.symbol}")
 
 
 @app.command()
