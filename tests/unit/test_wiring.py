@@ -3,6 +3,7 @@
 import pytest
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import coinbase, coinbase_advanced, coinbase_rest
+from marketdata.exchanges.exchange import Coin
 from marketdata.net.connection import connect_websocket
 from marketdata.store.memory import MemoryStore
 from marketdata.wiring import Settings, ids_contiguous, live_connect, live_feed, pasts, settings_from, store_from
@@ -134,3 +135,21 @@ def test_oanda_is_asked_with_its_token_and_not_at_all_without() -> None:
     assert live_connect(known, live_feed(known, "coinbase")) is connect_websocket
     assert pasts(known, MemoryStore())("oanda") is not None
     assert "a-secret" not in repr(known)
+
+
+def test_the_host_of_coingecko_goes_with_the_plan_of_the_key() -> None:
+    assert of().exchange("coingecko").rest_url == "https://api.coingecko.com/api/v3"
+    assert of(COINGECKO_PLAN="pro").exchange("coingecko").rest_url == "https://pro-api.coingecko.com/api/v3"
+    own = of(COINGECKO_PLAN="pro", COINGECKO_REST_URL="http://127.0.0.1:1")
+    assert own.exchange("coingecko").rest_url == "http://127.0.0.1:1"
+
+
+def test_coins_are_named_by_the_currency_and_the_id_that_coingecko_has_of_it() -> None:
+    assert of().coingecko_coins == ()
+    assert of(COINGECKO_IDS=" btc=bitcoin, ETH = ethereum ,").coingecko_coins == (
+        Coin("BTC", "bitcoin"),
+        Coin("ETH", "ethereum"),
+    )
+    for wrong in ("bitcoin", "BTC=", "=bitcoin", "BTC=bitcoin,BTC=wrapped-bitcoin", "BTC=a/b"):
+        with pytest.raises(SettingsInvalid, match="COINGECKO_IDS"):
+            of(COINGECKO_IDS=wrong)

@@ -5,6 +5,7 @@ The only place below the roof that reads the environment. Functions, the feed an
 
 import hmac
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -29,12 +30,13 @@ from pydantic import (
 
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid, SettingsInvalid
-from marketdata.exchanges import oanda
-from marketdata.exchanges.exchange import LiveTrades
+from marketdata.exchanges import coingecko, oanda
+from marketdata.exchanges.exchange import Coin, LiveTrades
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
+from marketdata.jobs.fetch_snapshots import OpenSource, fetch_snapshots
 from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
@@ -58,6 +60,19 @@ def _upper(text: object) -> object:
     return text.upper() if isinstance(text, str) else text
 
 
+def _coins(text: object) -> object:
+    """`BTC=bitcoin, ETH=ethereum` as coins. Raises: ValueError for what is no pair, or names an asset twice."""
+    parts = text.split(",") if isinstance(text, str) else []
+    pairs = [part.partition("=") for part in parts if part.strip()]
+    coins = tuple(Coin(asset.strip().upper(), id_.strip()) for asset, _, id_ in pairs)
+    wrong = [coin for coin in coins if not (coin.asset.isalnum() and _COIN_ID.fullmatch(coin.id))]
+    if wrong or len({coin.asset for coin in coins}) < len(coins):
+        raise ValueError("must be like BTC=bitcoin,ETH=ethereum: each currency once, with CoinGecko's id of it")
+    return coins
+
+
+_COIN_ID = re.compile(r"[a-z0-9._-]{1,100}", re.ASCII)
+Coins = Annotated[tuple[Coin, ...], BeforeValidator(_coins)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
@@ -110,6 +125,24 @@ class Settings(BaseModel):
     """What OANDA knows us by; without it and the account, OANDA is neither followed nor asked."""
     oanda_account: str = Field(default="", validation_alias=AliasChoices("OANDA_ACCOUNT", "OANDA_ACCOUNT_ID"))
     oanda_stream_url: Url = Field(default=oanda.STREAM_URL, validation_alias="OANDA_STREAM_URL")
+    coingecko_coins: Coins = Field(default=(), validation_alias="COINGECKO_IDS")
+    """Whose index prices are fetched: each currency with CoinGecko's id of it; without any, CoinGecko is not asked."""
+    coingecko_quotes: Names = Field(default=("USD",), validation_alias="COINGECKO_QUOTES")
+    coingecko_plan: Literal["demo", "pro"] = Field(default="demo", validation_alias="COINGECKO_PLAN")
+    """Which kind of key it is: each has a host and a header of its own."""
+    coingecko_api_key: SecretStr | None = Field(default=None, validation_alias="COINGECKO_API_KEY")
+    """The demo plan's host answers without one too, a few requests a minute."""
+    coingecko_requests_a_minute: float = Field(
+        default=coingecko.REQUESTS_A_MINUTE, gt=0, le=10_000, validation_alias="COINGECKO_REQUESTS_A_MINUTE"
+    )
+    snapshot_history_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        validation_alias=AliasChoices("SNAPSHOT_HISTORY_DAYS", "INGESTION_LOOKBACK_DAYS"),
+    )
+    """How far back index prices are fetched of an asset that is new."""
+    keep_snapshots_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_SNAPSHOTS_DAYS")
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -146,7 +179,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     try:
-        return Settings.model_validate({**_defaults(given), **given, "exchanges": _exchanges(given)})
+        given = {**_defaults(given), **given}
+        return Settings.model_validate({**given, "exchanges": _exchanges(given)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
@@ -237,6 +271,12 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             settings=fill_settings(settings, watching=watching),
             history=history,
         ),
+        "fetch_snapshots": partial(
+            fetch_snapshots,
+            open_source=snapshot_source(settings, store),
+            history=timedelta(days=settings.snapshot_history_days),
+            keep=timedelta(days=settings.keep_snapshots_days),
+        ),
     }
 
 
@@ -325,15 +365,64 @@ def _past(settings: Settings, store: Store, exchange: str) -> "Iterator[Exchange
         files.close()
 
 
-def shared_budget(store: Store, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX) -> "Budget":
-    """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own."""
+def snapshot_source(
+    settings: Settings, store: Store | None = None
+) -> Callable[[], AbstractContextManager[OpenSource] | None]:
+    """How to ask CoinGecko, with turns from the budgets of `store` as `pasts` has it; None without coins.
+
+    Raises: SettingsInvalid for the Pro plan without a key, when asked.
+    """
+
+    def open_source() -> AbstractContextManager[OpenSource] | None:
+        if not settings.coingecko_coins:
+            return None
+        if settings.coingecko_plan == coingecko.PRO and settings.coingecko_api_key is None:
+            raise SettingsInvalid({"COINGECKO_API_KEY": "is required by the Pro plan"})
+        return _snapshot_source(settings, store or shared_store(settings))
+
+    return open_source
+
+
+@contextmanager
+def _snapshot_source(settings: Settings, store: Store) -> "Iterator[OpenSource]":
+    from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
+
+    key = settings.coingecko_api_key.get_secret_value() if settings.coingecko_api_key else ""
+    headers = tuple(coingecko.key_headers(settings.coingecko_plan, key).items())
+    rest = Rest(
+        coingecko.NAME,
+        settings.exchange(coingecko.NAME).rest_url,
+        shared_budget(store, coingecko.NAME, per_second=settings.coingecko_requests_a_minute / 60),
+        SystemClock(),
+        sleep=time.sleep,
+        wait_seconds_max=_TURN_SECONDS_MAX,
+        read_refusal=coingecko.read_refusal,
+    )
+    try:
+        yield OpenSource(
+            lambda request: rest.get(replace(request, headers=(*request.headers, *headers))),
+            coingecko.CoinGecko(),
+            settings.coingecko_coins,
+            tuple(quote.upper() for quote in settings.coingecko_quotes),
+        )
+    finally:
+        rest.close()
+
+
+def shared_budget(
+    store: Store, exchange: str, patience_seconds: float = _TURN_SECONDS_MAX, *, per_second: float | None = None
+) -> "Budget":
+    """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own.
+
+    `per_second`: another pace than the registry's.
+    """
     from marketdata.jobs.shared_budget import SharedBudget  # noqa: PLC0415 - brings httpx along
 
     adapter = adapter_for(exchange)
     return SharedBudget(
         exchange,
         store,
-        per_second=adapter.requests_per_second,
+        per_second=per_second or adapter.requests_per_second,
         burst=adapter.requests_burst,
         patience_seconds=patience_seconds,
         monotonic=time.monotonic,
@@ -384,7 +473,11 @@ def ids_contiguous(exchange: str) -> bool:
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     """The defaults that depend on other settings."""
     service_key = given.get("SUPABASE_SERVICE_ROLE_KEY") or given.get("SUPABASE_SECRET_KEY", "")
-    return {"CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest()}
+    plan = given.get("COINGECKO_PLAN", "")
+    return {
+        "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
+        "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),
+    }
 
 
 def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:

@@ -1,10 +1,10 @@
-"""What an exchange adapter is: four small, pure protocols. An exchange implements those that it can honour.
+"""What an exchange adapter is: a few small, pure protocols. An exchange implements those that it can honour.
 
 Nothing here performs input or output: frames and bodies come in, events, requests and frames go out. Arrival time is an
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -14,6 +14,7 @@ from marketdata.model.events import Event
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
 from marketdata.model.quote_columns import QuoteColumns
+from marketdata.model.snapshot import Snapshot
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
@@ -258,4 +259,46 @@ class TradeArchive(Protocol):
 
     def parse_trades(self, body: bytes, symbol: str) -> Iterator[Trade]:
         """The trades of one file, in its order. Raises: RemoteMalformed, at any of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPage:
+    """What one answer says of the assets asked for: `absent` have no price, `malformed` is what could not be read."""
+
+    snapshots: tuple[Snapshot, ...]
+    absent: tuple[str, ...] = ()
+    malformed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """`asset`, the canonical currency, and the id by which a source knows it: two coins may share a symbol."""
+
+    asset: str
+    id: str
+
+
+class SnapshotSource(Protocol):
+    """What whole assets are worth, over many exchanges. Who offers this offers no candles and no trades."""
+
+    name: str
+
+    coins_a_request: int
+    """How many coins one request may name."""
+
+    def market_request(self, coins: Sequence[Coin], quote: str) -> Request:
+        """The request for what these coins are worth now."""
+        ...
+
+    def parse_markets(self, body: bytes, coins: Iterable[Coin], quote: str) -> SnapshotPage:
+        """The snapshots in one answer to a request for these coins. Raises: RemoteMalformed."""
+        ...
+
+    def chart_requests(self, coin: Coin, quote: str, span: Span) -> list[Request]:
+        """The requests for the index prices of `span`, oldest first."""
+        ...
+
+    def parse_chart(self, body: bytes, coin: Coin, quote: str) -> list[Snapshot]:
+        """The index prices in one answer, oldest first. Raises: RemoteMalformed."""
         ...

@@ -16,6 +16,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
+from marketdata.store.snapshots import SnapshotStore
 from marketdata.store.work import WorkStore
 
 
@@ -124,7 +125,7 @@ class FeedStatus:
     troubled: tuple[TroubledInstrument, ...] = ()
 
 
-class Store(WorkStore, Protocol):
+class Store(WorkStore, SnapshotStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
