@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from marketdata.errors import RequestInvalid
 
-from cli.import_history import asked_span, days
+from cli.import_options import asked_span, days
 from local.exchanges.coinbase import Simulator
 from local.exchanges.dukascopy import ArchiveFaults, DukascopyArchive
 from local.exchanges.quotes import QuoteMarket
@@ -127,12 +127,14 @@ async def test_an_instrument_that_the_archive_has_not_is_refused() -> None:
 
 
 def test_the_span_is_whole_hours_and_ends_where_an_archive_can() -> None:
-    now = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
-    span = asked_span("2026-11-20T10:20:00Z", "2026-11-20T11:01:00Z", now)
+    newest, hour = datetime(2026, 11, 21, 10, 30, tzinfo=UTC), timedelta(hours=1)
+    span = asked_span("2026-11-20T10:20:00Z", "2026-11-20T11:01:00Z", newest, hour)
     assert (span.start.hour, span.end.hour) == (10, 12)
-    assert asked_span("2026-11-20", "2026-12-31", now).end == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    assert asked_span("2026-11-20", "2026-12-31", newest, hour).end == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    days_of = asked_span("2026-11-18T10:20:00Z", "2026-12-31", newest, timedelta(days=1))
+    assert (days_of.start, days_of.end) == (datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))
     with pytest.raises(RequestInvalid, match="nothing before"):
-        asked_span("2026-12-01", "2026-12-31", now)
+        asked_span("2026-12-01", "2026-12-31", newest, hour)
 
 
 def test_a_chunk_is_days() -> None:
