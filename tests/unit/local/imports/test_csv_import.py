@@ -11,10 +11,11 @@ from marketdata.clock import FakeClock
 from marketdata.errors import NotFound, RequestInvalid
 from marketdata.model.candle import Source
 from marketdata.model.instrument import Instrument
-from marketdata.model.timeframe import M1
+from marketdata.model.quote import PriceSide
+from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.model.times import EPOCH
 
-from local.imports.csv_columns import Kind, column_map, read_candles, read_trades
+from local.imports.csv_columns import Kind, column_map, read_candles, read_quotes, read_trades
 from local.imports.csv_import import CsvImport
 from tests.conftest import RunningSupabase
 from tests.unit.local.imports.house import dump, migrated_database
@@ -78,6 +79,67 @@ def test_trades_become_ticks_and_candles(database: psycopg.Connection, tmp_path:
     # The minute after midnight is proven by trades on both sides, one of them in the month before.
     ranks = database.execute("select source from public.candles where timeframe = 1 order by open_time").fetchall()
     assert ranks == [(Source.PARTIAL,), (Source.PROVEN,), (Source.PARTIAL,)]
+
+
+QUOTES = (
+    "time,bid,ask,bid_size\n2024-01-31T23:59:30.5Z,1.1,1.3,5\n2024-01-31T23:59:30.5Z,1.2,1.4,\n2024-02-01,1.0,1.1,\n"
+)
+
+
+@pytest.mark.stack
+def test_quotes_are_kept_and_become_candles_of_the_price_that_the_symbol_says(
+    database: psycopg.Connection, tmp_path: Path
+) -> None:
+    for symbol in ("EUR_USD", "EUR_USD:bid"):
+        database.execute(
+            "insert into public.instruments (exchange, symbol, base, quote) values ('oanda', %s, 'EUR', 'USD')",
+            (symbol,),
+        )
+    path, places = written(tmp_path, QUOTES), column_map(Kind.QUOTES, None)
+    for symbol in ("EUR_USD", "EUR_USD:bid", "EUR_USD"):
+        instrument = Instrument("oanda", symbol, "EUR", "USD")
+        load = CsvImport(database, instrument, CLOCK, lambda _sentence: None)
+        load.load_quotes(read_quotes(path, places, instrument), usual=PriceSide.MID)
+        load.finish()
+    held = database.execute(
+        "select symbol, ordinal, bid, ask, bid_size from public.quotes"
+        " join public.instruments on id = instrument_id order by time, ordinal"
+    ).fetchall()
+    assert held == [
+        ("EUR_USD", 0, Decimal("1.1"), Decimal("1.3"), 5),
+        ("EUR_USD", 1, Decimal("1.2"), Decimal("1.4"), None),
+        ("EUR_USD", 0, Decimal("1.0"), Decimal("1.1"), None),
+    ]
+    candles = database.execute(
+        "select symbol, open, close, trades, source from public.candles"
+        " join public.instruments on id = instrument_id where timeframe = 1 order by symbol, open_time"
+    ).fetchall()
+    assert candles == [
+        ("EUR_USD", Decimal("1.2"), Decimal("1.3"), 2, Source.PARTIAL),
+        ("EUR_USD", Decimal("1.05"), Decimal("1.05"), 1, Source.PARTIAL),
+        ("EUR_USD:bid", Decimal("1.1"), Decimal("1.2"), 2, Source.PARTIAL),
+        ("EUR_USD:bid", Decimal("1.0"), Decimal("1.0"), 1, Source.PARTIAL),
+    ]
+
+
+@pytest.mark.stack
+def test_candles_of_hours_stand_beside_those_of_minutes(database: psycopg.Connection, tmp_path: Path) -> None:
+    load_candles(database, written(tmp_path, OWN))
+    hours = written(tmp_path, "time,open,high,low,close,volume\n2024-01-31T23:00:00Z,1,9,0.5,2,7\n")
+    load = CsvImport(database, BTC, CLOCK, lambda _sentence: None)
+    load.load_candles(read_candles(hours, column_map(Kind.CANDLES, None), BTC, timeframe_named("1h"), EPOCH))
+    load.finish()
+    found = database.execute(
+        "select high, derived from public.candles where timeframe = 60 order by open_time"
+    ).fetchall()
+    # What was reported stays; the other hour is rolled up.
+    assert found == [(9, False), (2, True)]
+
+
+def test_a_candle_of_minutes_is_no_candle_of_hours(tmp_path: Path) -> None:
+    path = written(tmp_path, OWN)
+    with pytest.raises(RequestInvalid, match="no candle of 1h opens at 2024-01-31 23:59:00"):
+        list(read_candles(path, column_map(Kind.CANDLES, None), BTC, timeframe_named("1h"), EPOCH))
 
 
 @pytest.mark.stack
