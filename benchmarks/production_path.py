@@ -13,7 +13,8 @@ from datetime import datetime
 import msgspec
 from marketdata.clock import SystemClock
 from marketdata.compute.bars import Bars
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.jobs.followed_exchange import BUCKETS_KEPT, FollowedExchange
 from marketdata.model.candle import Candle, Source

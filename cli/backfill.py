@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import msgspec
 import typer
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
+from marketdata.compute.coverage import clip
 from marketdata.errors import NotFound, RemoteThrottled, RemoteUnavailable, RequestInvalid
 from marketdata.jobs.backfill import run_backfill
 from marketdata.jobs.fill_result import FillResult
@@ -19,6 +21,7 @@ from marketdata.model.job_run import Scope
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
+from marketdata.settings import Settings, settings_from
 from marketdata.store.store import Store
 
 from cli.house_store import house_environment
@@ -49,7 +52,7 @@ def backfill(
 
     Exit code 3: gaps remain. 4: the exchange cannot be reached. Ctrl-C loses nothing and prints how to go on.
     """
-    settings, clock = wiring.settings_from(house_environment()), SystemClock()
+    settings, clock = settings_from(house_environment()), SystemClock()
     store = wiring.store_from(settings)
     chosen = choose(store.instruments(), exchange, symbol or [])
     span = asked_span(start, end, clock.now() - timedelta(seconds=settings.gap_grace_seconds))
@@ -124,7 +127,7 @@ class Work:
     """Rounds of the mover, until what was chosen is settled or has to wait."""
 
     def __init__(
-        self, store: Store, clock: Clock, settings: wiring.Settings, chosen: Sequence[Instrument], span: Span | None
+        self, store: Store, clock: Clock, settings: Settings, chosen: Sequence[Instrument], span: Span | None
     ) -> None:
         self.total = FillResult()
         self._began_at = clock.now()
@@ -133,10 +136,13 @@ class Work:
         self._settings = settings
         self._chosen = chosen
         self._span = span
+        self._minutes = 0
+        """That were wanted when the work began."""
 
     def run(self, ticker: Ticker, scope: Scope) -> None:
         """Go on while there is something to do, as a run on the store's list of runs. Raises: as the rounds do."""
         lease = ROUND + timedelta(seconds=WAIT_SECONDS_MAX)
+        self._minutes = sum(self._minutes_of(gap) for gap in self._unresolved())
         with RecordedRun(self._store, self._clock, "backfill", lease=lease, trigger="operator", scope=scope) as run:
             self._until_nothing_is_due(ticker, run.renew)
             run.succeed(self.total.document())
@@ -150,7 +156,7 @@ class Work:
             if wait > WAIT_SECONDS_MAX:
                 return
             if wait > 0:
-                ticker.show(f"{summary(self.total)}; waiting {wait:.0f} s")
+                self._show(ticker, self.total, f"waiting {wait:.0f} s")
                 time.sleep(wait)
             alive()
             self._round(ticker)
@@ -163,25 +169,29 @@ class Work:
         return self._gaps(UNRESOLVED) + given_up
 
     def _round(self, ticker: Ticker) -> None:
-        before = summary(self.total)
+        before = copy(self.total)
         result = run_backfill(
             self._store,
             self._clock,
             self._clock.now() + ROUND,
             open_past=wiring.pasts(self._settings, self._store),
             settings=wiring.fill_settings(self._settings),
-            on_gap=lambda running: ticker.show(f"{before}; now {summary(running)}"),
+            on_gap=lambda running: self._show(ticker, _sum(before, running), "fetching"),
         )
-        self._add(result)
+        self.total = _sum(before, result)
         for exchange in result.away:
             raise RemoteUnavailable(exchange, f"cannot be reached; {summary(self.total)}")
         for gap in self._unresolved():
             if gap.exchange in result.throttled and (due(gap) - self._clock.now()).total_seconds() > WAIT_SECONDS_MAX:
                 raise RemoteThrottled(gap.exchange, "wants to be left alone", due(gap))
 
-    def _add(self, result: FillResult) -> None:
-        for name in ("filled", "no_trades", "candles", "minutes_empty"):
-            setattr(self.total, name, getattr(self.total, name) + getattr(result, name))
+    def _show(self, ticker: Ticker, so_far: FillResult, doing: str) -> None:
+        had = min(so_far.candles + so_far.minutes_empty, self._minutes)
+        ticker.show(f"{summary(so_far)}; {doing}", done=had, total=self._minutes or None)
+
+    def _minutes_of(self, gap: Gap) -> int:
+        spans = (gap.span,) if self._span is None else clip((gap.span,), self._span)
+        return sum((span.end - span.start) // M1.duration for span in spans)
 
     def _unresolved(self) -> list[Gap]:
         return self._gaps(UNRESOLVED)
@@ -191,6 +201,14 @@ class Work:
         for instrument in self._chosen:
             found += self._store.gaps(states=states, instrument=instrument, limit=GAPS_READ)
         return [gap for gap in found if self._span is None or meet(gap.span, self._span)]
+
+
+def _sum(one: FillResult, other: FillResult) -> FillResult:
+    """What both did."""
+    total = copy(one)
+    for name in ("filled", "no_trades", "candles", "minutes_empty"):
+        setattr(total, name, getattr(one, name) + getattr(other, name))
+    return total
 
 
 def due(gap: Gap) -> datetime:

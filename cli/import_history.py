@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
+from marketdata.exchange_access import ids_contiguous
 from marketdata.exchanges.archives import archive_source, usual_side
 from marketdata.exchanges.registry import adapter_for
 from marketdata.model.instrument import Instrument
@@ -176,7 +176,7 @@ def csv_file(
         elif usual is not None:
             done = load.load_quotes(read_quotes(file, places, instrument), usual=usual)
         else:
-            contiguous = wiring.ids_contiguous(exchange)
+            contiguous = ids_contiguous(exchange)
             done = load.load_trades(read_trades(file, places, instrument), ids_contiguous=contiguous)
         load.finish()
     typer.echo(f"{done.rows:,} rows, {done.candles:,} candles in {done.months} months", err=True)

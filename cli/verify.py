@@ -13,6 +13,7 @@ from marketdata.errors import StoreError
 from marketdata.jobs.verify_candles import Verdict, verify_candles
 from marketdata.model.instrument import Instrument
 from marketdata.model.times import rfc3339
+from marketdata.settings import settings_from
 from marketdata.store.store import Store
 from rich.console import Console
 from rich.table import Table
@@ -39,14 +40,15 @@ def verify(
 
     Exit code 3: something is missing, held in part or lost, or contradicts itself.
     """
-    settings, clock = wiring.settings_from(house_environment()), SystemClock()
+    settings, clock = settings_from(house_environment()), SystemClock()
     store = wiring.store_from(settings)
     chosen = choose(store.instruments(), exchange, symbol or [])
     span = asked_span(start, end, clock.now() - timedelta(seconds=settings.gap_grace_seconds))
     assert span is not None
     with resumable(), Ticker("verify") as ticker:
         _drain(store)
-        verdicts = [verify_candles(store, one, span, partial(_tell, ticker, one)) for one in chosen]
+        told = _Told(ticker, len(chosen) * -(-(span.end - span.start) // timedelta(days=1)))
+        verdicts = [verify_candles(store, one, span, partial(told.tell, one)) for one in chosen]
     show(verdicts, json=json)
     if not all(verdict.sound for verdict in verdicts):
         raise typer.Exit(GAPS_REMAIN)
@@ -86,8 +88,18 @@ def document(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _tell(ticker: Ticker, instrument: Instrument, day: datetime) -> None:
-    ticker.show(f"{instrument.symbol} {day:%Y-%m-%d}")
+class _Told:
+    """How many of the instruments' days were begun."""
+
+    def __init__(self, ticker: Ticker, days: int) -> None:
+        self._ticker = ticker
+        self._days = days
+        self._begun = 0
+
+    def tell(self, instrument: Instrument, day: datetime) -> None:
+        """A day of an instrument begins."""
+        self._ticker.show(f"{instrument.symbol} {day:%Y-%m-%d}", done=self._begun, total=self._days)
+        self._begun += 1
 
 
 def _drain(store: Store) -> None:

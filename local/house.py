@@ -27,7 +27,7 @@ from aiohttp import web
 from marketdata import observe
 from marketdata.clock import Clock, SystemClock
 from marketdata.errors import MarketDataError, StoreError
-from marketdata.exchanges import coinbase
+from marketdata.exchanges import coinbase, coinbase_advanced, coinbase_rest
 from marketdata.exchanges.registry import SIMULATED_SUFFIX
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
@@ -143,7 +143,7 @@ class House:
             "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
             "DATABASE_URL": supabase.dsn,
             "COINBASE_REST_URL": self._rest_url(),
-            "FEED_EXCHANGES": ",".join(self._exchanges()),
+            "FEED_EXCHANGES": self._only_exchanges(),
             **kept_secrets(path, os.environ),
         }
         write_environment_file(path, shared)
@@ -160,15 +160,16 @@ class House:
 
     def _websocket_url(self) -> str:
         if self._plan.live:
-            return coinbase.ADVANCED_URL if self._plan.feed == "advanced" else coinbase.EXCHANGE_URL
+            return coinbase_advanced.ADVANCED_URL if self._plan.feed == "advanced" else coinbase.EXCHANGE_URL
         return f"ws://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}/{self._plan.feed}"
 
     def _rest_url(self) -> str:
-        return coinbase.REST_URL if self._plan.live else f"http://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}"
+        return coinbase_rest.REST_URL if self._plan.live else f"http://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}"
 
-    def _exchanges(self) -> list[str]:
-        suffix = "" if self._plan.live else SIMULATED_SUFFIX
-        return [f"{exchange}{suffix}" for exchange in self._plan.config.exchanges]
+    def _only_exchanges(self) -> str:
+        """Where data is simulated no real exchange is followed; else every one that has active instruments."""
+        names = () if self._plan.live else self._plan.config.exchanges
+        return ",".join(f"{exchange}{SIMULATED_SUFFIX}" for exchange in names)
 
     async def _open_front(self, standing: AsyncExitStack, supabase: LocalSupabase) -> None:
         simulator = None if self._plan.live else coinbase_simulator(Tape(self._plan.seed), self._clock)

@@ -55,7 +55,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "        if True:\n            self._attempt, self._told",
         (TEST_STREAM,),
     ),
-    Mutant("back-off-without-jitter", STREAM, "return self._random.uniform(0, ceiling)", "return 0.0", (TEST_STREAM,)),
+    Mutant(
+        "back-off-without-jitter",
+        STREAM,
+        "return line.wait_seconds + self._random.uniform(0, ceiling)",
+        "return 0.0",
+        (TEST_STREAM,),
+    ),
+    Mutant(
+        "ban-not-waited-out",
+        STREAM,
+        "return line.wait_seconds + self._random",
+        "return self._random",
+        ("tests/unit/net/test_stream.py",),
+    ),
     Mutant(
         "no-watchdog",
         LINE,

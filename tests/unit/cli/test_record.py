@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from marketdata.clock import FakeClock
-from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRecording
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_recording import CoinbaseRecording
 from marketdata.jobs.record import CaptureFile, record
 from marketdata.jobs.replay import read_capture, replay
 from marketdata.model.candle import Source

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
+from marketdata.exchanges.coinbase_recording import CoinbaseRecording
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.exchanges.exchange import FrameDecoder
 from marketdata.model.candle import Source
 from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed

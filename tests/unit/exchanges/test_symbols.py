@@ -1,12 +1,10 @@
 """What a market is called: by people, by exchanges, and at which time."""
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marketdata.errors import Ambiguous, NotFound, RequestInvalid
-from marketdata.exchanges.symbols import QUOTES, Pair, SymbolChange, canonical_currency, name_at, parse_pair, spell
+from marketdata.errors import Ambiguous, RequestInvalid
+from marketdata.exchanges.symbols import QUOTES, Pair, canonical_currency, parse_pair, spell
 
 EXCHANGES = ["coinbase", "binance", "bitfinex", "oanda", "dukascopy", "binance-simulated"]
 
@@ -82,26 +80,3 @@ def readings(symbol: str) -> tuple[str, ...]:
         return (str(parse_pair(symbol)),)
     except Ambiguous as ambiguous:
         return ambiguous.choices
-
-
-OLD, NEW = Pair("MATIC", "USDT"), Pair("POL", "USDT")
-
-
-@pytest.mark.parametrize("asked", [OLD, NEW])
-def test_a_renamed_market_has_the_name_of_its_time(asked: Pair) -> None:
-    assert name_at("binance", asked, datetime(2024, 9, 10, 2, 59, tzinfo=UTC)) == OLD
-    assert name_at("binance", asked, datetime(2024, 9, 13, 10, tzinfo=UTC)) == NEW
-    with pytest.raises(NotFound, match="POL-USDT from 2024-09-13 10:00"):
-        name_at("binance", asked, datetime(2024, 9, 12, tzinfo=UTC))
-
-
-def test_a_delisted_market_says_when_it_ended() -> None:
-    gone = SymbolChange("binance", Pair("GFT", "USDT"), None, datetime(2024, 12, 10, 3, tzinfo=UTC))
-    before, after = datetime(2024, 12, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
-    assert name_at("binance", gone.old, before, (gone,)) == gone.old
-    with pytest.raises(NotFound, match="ended on binance at 2024-12-10 03:00"):
-        name_at("binance", gone.old, after, (gone,))
-
-
-def test_what_was_renamed_on_one_exchange_was_not_on_another() -> None:
-    assert name_at("coinbase", OLD, datetime(2025, 1, 1, tzinfo=UTC)) == OLD

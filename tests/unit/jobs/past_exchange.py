@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from marketdata.clock import FakeClock
-from marketdata.exchanges.coinbase import CoinbaseRest
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.exchanges.exchange import Request
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.model.candle import Candle

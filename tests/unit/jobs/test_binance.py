@@ -256,7 +256,9 @@ async def test_before_the_listing_there_were_no_trades() -> None:
     assert [figures(one) for one in candles] == from_market("SOLUSDT", LISTED, span.end)
 
 
-@pytest.mark.parametrize(("status", "says"), [(451, "operator"), (418, "banned until"), (429, "slow down")])
+@pytest.mark.parametrize(
+    ("status", "says"), [(451, "operator"), (403, "operator"), (418, "banned until"), (429, "slow down")]
+)
 async def test_a_gap_that_the_exchange_does_not_answer_stays_on_the_ledger_with_the_reason(
     status: int, says: str
 ) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.coinbase import CoinbaseRest
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.jobs.candle_page import CandlePage, read_page
 from marketdata.model.candle import Candle
 from marketdata.model.timeframe import Timeframe

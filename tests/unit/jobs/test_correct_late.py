@@ -11,7 +11,8 @@ from typing import Any
 
 from marketdata.clock import FakeClock
 from marketdata.errors import RemoteUnavailable
-from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRest
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.exchanges.exchange import Request
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import BUCKETS_KEPT, FollowedExchange

@@ -13,7 +13,8 @@ import pytest
 from marketdata.clock import FakeClock
 from marketdata.compute.pace import PatienceBounds
 from marketdata.errors import StoreError
-from marketdata.exchanges.coinbase import CoinbaseExchange, CoinbaseRest
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import live_trades
 from marketdata.jobs.exchange_past import ExchangePast

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from marketdata.jobs.exchange_past import ExchangePast
@@ -59,7 +60,13 @@ async def run(exchange: PastExchange, settings: ReconcileSettings = NO_SAMPLE, *
 
 def minutes(span: Span, source: Source, instrument: Instrument = BTC) -> list[Candle]:
     """What the tape says of a span, held with that rank."""
-    return [replace(one, source=source) for one in tape_candles(instrument, span)]
+    return [replace(one, source=source) for one in _drawn(instrument, span)]
+
+
+@lru_cache
+def _drawn(instrument: Instrument, span: Span) -> list[Candle]:
+    """A day of trades takes seconds to draw."""
+    return tape_candles(instrument, span)
 
 
 def wrong(candle: Candle) -> Candle:

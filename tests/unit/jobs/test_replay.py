@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from marketdata.compute.sampled_bars import SampledBars
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges.coinbase import CoinbaseRecording
+from marketdata.exchanges.coinbase_recording import CoinbaseRecording
 from marketdata.exchanges.oanda import OandaRecording
 from marketdata.exchanges.registry import recording
 from marketdata.jobs.replay import CapturedFrame, read_capture, replay

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+from marketdata.errors import RemoteUnavailable
 from marketdata.exchanges.listings import Listing
 from marketdata.jobs.sync_instruments import compare_listings, sync_instruments
 from marketdata.model.instrument import Instrument
@@ -11,7 +13,8 @@ from tests.market import at
 
 BTC = Instrument("binance", "BTCUSDT", "BTC", "USDT")
 MATIC = Instrument("binance", "MATICUSDT", "MATIC", "USDT")
-GONE = Instrument("binance", "GFTUSDT", "GFT", "USDT")
+DELISTED = Instrument("binance", "GFTUSDT", "GFT", "USDT")
+GONE = Instrument("binance", "XYZUSDT", "XYZ", "USDT")
 ELSEWHERE = Instrument("coinbase", "GFTUSDT", "GFT", "USDT")
 LISTINGS = [
     Listing("BTCUSDT", "BTC", "USDT", True),
@@ -22,18 +25,25 @@ LISTINGS = [
 
 
 def test_what_is_no_longer_traded_is_no_longer_followed_and_says_why() -> None:
-    difference = compare_listings([BTC, MATIC, GONE, ELSEWHERE], "binance", LISTINGS, at("10:00"))
+    difference = compare_listings([BTC, MATIC, DELISTED, GONE, ELSEWHERE], "binance", LISTINGS, at("10:00"))
     assert difference.ended == (
         (replace(MATIC, active=False), "ended 2024-09-10, goes on as POL-USDT"),
+        (replace(DELISTED, active=False), "ended 2024-12-10"),
         (replace(GONE, active=False), "no longer listed, seen 2026-08-09"),
     )
     assert difference.listed == 4
 
 
 def test_a_halt_that_nobody_announced_says_when_it_was_seen() -> None:
-    halted = [Listing("BTCUSDT", "BTC", "USDT", False)]
+    halted = [Listing("BTCUSDT", "BTC", "USDT", False), Listing("ETHUSDT", "ETH", "USDT", True)]
     ((instrument, why),) = compare_listings([BTC], "binance", halted, at("10:00")).ended
     assert (instrument.active, why) == (False, "trading is halted, seen 2026-08-09")
+
+
+def test_where_nothing_trades_nothing_has_ended() -> None:
+    """Under maintenance an exchange halts every market, and all of them go on afterwards."""
+    with pytest.raises(RemoteUnavailable, match="nothing trades"):
+        compare_listings([BTC], "binance", [replace(one, trading=False) for one in LISTINGS], at("10:00"))
 
 
 def test_what_is_listed_and_unknown_is_named_and_not_added() -> None:

@@ -10,7 +10,7 @@ import pytest
 from marketdata.clock import FakeClock
 from marketdata.errors import RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.exchange import Request, Weights
-from marketdata.net.rest import PacedBudget, Rest, retry_after_seconds
+from marketdata.net.rest import PacedBudget, Rest
 
 NOON = datetime(2026, 8, 9, 12, tzinfo=UTC)
 
@@ -154,10 +154,3 @@ def test_a_spent_budget_is_no_reason_to_wait_for_ever() -> None:
     with pytest.raises(RemoteThrottled):
         client.get(Request("/x"))
     client.close()
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7), (None, 5), ("Wed, 21 Oct 2026 07:28:00 GMT", 5), ("-3", 0), ("1e12", 259_200)]
-)
-def test_retry_after_is_bounded(header: str | None, seconds: float) -> None:
-    assert retry_after_seconds(header) == seconds

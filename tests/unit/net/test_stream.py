@@ -9,10 +9,15 @@ from datetime import datetime, timedelta
 
 import pytest
 from marketdata.clock import FakeClock
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
 from marketdata.model.events import CutAnnounced, Disconnected, Event, Heartbeat, Subscribed
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Connect, Connection, Patience, Stream
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request as WebSocketRequest
+from websockets.http11 import Response
 
 from local.exchanges.faults import Faults
 from tests.unit.local.exchanges.market import NOW, simulator
@@ -230,6 +235,27 @@ async def test_back_off_grows_until_a_market_event_came(frames: tuple[str, ...],
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert dice.ceilings[:4] == ([0.01, 0.02, 0.04, 0.05] if grows else [0.01] * 4)
+
+
+@pytest.mark.parametrize(("status", "waits"), [(418, True), (429, True), (451, False)])
+async def test_a_refusal_that_asks_to_wait_is_waited_out_before_the_next_connection(status: int, waits: bool) -> None:
+    """A ban grows with every attempt that is made under it."""
+    loop, asked = asyncio.get_running_loop(), list[float]()
+
+    def refuse(_: ServerConnection, __: WebSocketRequest) -> Response:
+        asked.append(loop.time())
+        return Response(status, "no", Headers({"Retry-After": "0.3", "Content-Length": "0"}))
+
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=refuse) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        made = Rig(f"ws://127.0.0.1:{port}", FakeClock(NOW), dice=Dice())
+        made.stream.follow(["BTC-USD"])
+        running = asyncio.create_task(made.stream.run(made.handle))
+        await made.until(lambda: len(asked) >= 2)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert (asked[1] - asked[0] >= 0.3) is waits
+    assert f"HTTP {status}" in made.breaks()[0]
 
 
 async def test_a_subscription_that_is_never_acknowledged_ends_the_connection() -> None:

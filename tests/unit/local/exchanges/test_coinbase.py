@@ -7,7 +7,9 @@ from datetime import datetime
 import httpx
 import pytest
 from marketdata.clock import FakeClock, SystemClock
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRest
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.exchanges.exchange import LiveTrades, Request
 from marketdata.model.events import Event, Heartbeat, Subscribed
 from marketdata.model.timeframe import M1

@@ -123,7 +123,7 @@ class Bars:
         return union([*(Span(one.open_time, utc(one.end_ns)) for one in mine), *self._told_empty])
 
     def candle_at(self, open_time: datetime) -> Candle | None:
-        """The candle in memory that opens then, as last taken."""
+        """The bucket that opens then, as it is now; None if no trade fell into it, or it is forgotten."""
         bucket = self._buckets.get(nanoseconds(open_time))
         return None if bucket is None else bucket.candle(self.exchange, self.symbol, self.timeframe)
 
@@ -213,11 +213,6 @@ class Bars:
         self._note_trailing_emptiness()
         self._forget()
         return changes
-
-    def candle(self, open_time_ns: int) -> Candle | None:
-        """The bucket that opens there as it is now; None if no trade fell into it, or it is forgotten."""
-        bucket = self._buckets.get(open_time_ns)
-        return None if bucket is None else bucket.candle(self.exchange, self.symbol, self.timeframe)
 
     def take_empty(self) -> list[Span]:
         """The spans of whole buckets, found since last asked, in which the exchange's ids prove that nobody traded."""
@@ -355,8 +350,12 @@ class Bars:
             return
         assert self._newest is not None
         self.counts.backwards += bucket.is_overtaken_by(trade) or self._newest.is_overtaken_by(trade)
+        self._note_id(trade)
+
+    def _note_id(self, trade: Trade) -> None:
         self.seen.add(trade.id, trade.last_id)
-        self._absent.difference_update(range(trade.id, trade.last_id + 1))
+        if self._absent:
+            self._absent.difference_update(range(trade.id, trade.last_id + 1))
 
     def _touch(self, bucket: Bucket, time_ns: int) -> None:
         bucket.changed = True
@@ -365,8 +364,7 @@ class Bars:
 
     def _set_aside(self, trade: Trade) -> None:
         if self._ids_contiguous:
-            self.seen.add(trade.id, trade.last_id)
-            self._absent.difference_update(range(trade.id, trade.last_id + 1))
+            self._note_id(trade)
         if len(self._late) < LATE_TRADES_MAX:
             self._late.append(trade)
 

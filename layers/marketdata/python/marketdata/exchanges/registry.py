@@ -6,14 +6,17 @@ from functools import partial
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase, oanda
+from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest, oanda
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
 from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
 from marketdata.exchanges.binance_rest import BinanceRest
 from marketdata.exchanges.bitfinex import BitfinexTrades
 from marketdata.exchanges.bitfinex_rest import BitfinexRest, read_refusal
-from marketdata.exchanges.coinbase import CoinbaseAdvanced, CoinbaseExchange, CoinbaseRecording, CoinbaseRest
+from marketdata.exchanges.coinbase import CoinbaseExchange
+from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
+from marketdata.exchanges.coinbase_recording import CoinbaseRecording
+from marketdata.exchanges.coinbase_rest import CoinbaseRest
 from marketdata.exchanges.exchange import (
     AnyTradeHistory,
     CandleHistory,
@@ -79,7 +82,7 @@ class Adapter:
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
     {
         "coinbase": Adapter(
-            rest_url=coinbase.REST_URL,
+            rest_url=coinbase_rest.REST_URL,
             feeds={"exchange": CoinbaseExchange, "advanced": CoinbaseAdvanced},
             recording=CoinbaseRecording,
             trade_history=CoinbaseRest,

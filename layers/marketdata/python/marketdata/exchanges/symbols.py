@@ -1,20 +1,18 @@
 """What a market is called: canonical `BASE-QUOTE`, each exchange's own spelling, and the forms that people type. Pure.
 
 A spelling without a separator is cut where a known quote currency begins; where that could be in two places, the
-choices are named and nothing is guessed. Renames and delistings are dated, because history keeps the name of its time.
+choices are named and nothing is guessed. What is called otherwise since when: symbol_changes.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 
-from marketdata.errors import Ambiguous, NotFound, RequestInvalid
+from marketdata.errors import Ambiguous, RequestInvalid
 
 # Currencies that prices are in, and those that FX pairs are made of.
 QUOTES = frozenset(
     [
-        "USD",
         "USDT",
         "USDC",
         "USDD",
@@ -22,6 +20,7 @@ QUOTES = frozenset(
         "TUSD",
         "BUSD",
         "DAI",
+        "USD",
         "EUR",
         "GBP",
         "JPY",
@@ -77,28 +76,6 @@ class Pair:
 
     def __str__(self) -> str:
         return f"{self.base}-{self.quote}"
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolChange:
-    """On one exchange `old` was traded until `ended`; `new` is what it is called since `began`, if it goes on."""
-
-    exchange: str
-    old: Pair
-    new: Pair | None
-    ended: datetime
-    began: datetime | None = None
-
-
-def _polygon(quote: str) -> SymbolChange:
-    """Binance's announcement of the MATIC to POL swap, August 2024."""
-    ended, began = datetime(2024, 9, 10, 3, tzinfo=UTC), datetime(2024, 9, 13, 10, tzinfo=UTC)
-    return SymbolChange("binance", Pair("MATIC", quote), Pair("POL", quote), ended, began)
-
-
-CHANGES: tuple[SymbolChange, ...] = tuple(
-    _polygon(quote) for quote in ("BNB", "BRL", "BTC", "ETH", "EUR", "FDUSD", "JPY", "TRY", "USDC", "USDT")
-)
 
 
 def parse_pair(text: str) -> Pair:
@@ -168,17 +145,3 @@ def spell(exchange: str, pair: Pair) -> str:
 def canonical_currency(exchange: str, code: str) -> str:
     """A currency's usual name: Bitfinex's UST is USDT."""
     return _CANONICAL.get(exchange.partition("-")[0], {}).get(code, code)
-
-
-def name_at(exchange: str, pair: Pair, time: datetime, changes: tuple[SymbolChange, ...] = CHANGES) -> Pair:
-    """What a market was called at `time`, by the name of any time. Raises: NotFound while it had none, saying when."""
-    for change in changes:
-        if change.exchange != exchange.partition("-")[0] or pair not in (change.old, change.new):
-            continue
-        if time < change.ended:
-            return change.old
-        if change.new is not None and change.began is not None and time >= change.began:
-            return change.new
-        goes_on = f"; it goes on as {change.new} from {change.began:%Y-%m-%d %H:%M} UTC" if change.began else ""
-        raise NotFound("symbol", f"{change.old} ended on {exchange} at {change.ended:%Y-%m-%d %H:%M} UTC{goes_on}")
-    return pair

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from marketdata.compute.audit import compare
 from marketdata.compute.bars import Bars
 from marketdata.model.events import Claim
+from marketdata.model.times import utc
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class MinuteAudit:
 
     def _is_checked(self, claim: Claim, bars: Bars) -> bool:
         bars.fold()
-        candle = bars.candle(claim.open_time_ns)
+        candle = bars.candle_at(utc(claim.open_time_ns))
         if candle is None and bars.is_settled(claim.open_time_ns):
             # Only the store has this minute: it was proven before a restart, or is long past.
             self.counts.unchecked += 1

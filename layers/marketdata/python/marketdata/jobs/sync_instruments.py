@@ -1,15 +1,17 @@
 """Compare what is followed of an exchange with what it lists. Run by `marketdata instruments sync`.
 
-What is no longer listed is no longer followed, its data stays; names of currencies are
-corrected. Nothing that nobody asked for is added or followed again: it is only named.
+What is no longer listed is no longer followed, its data stays; names of currencies are corrected. Nothing that nobody
+asked for is added or followed again: it is only named.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from marketdata.errors import RemoteUnavailable
 from marketdata.exchanges.listings import Listing
-from marketdata.exchanges.symbols import CHANGES, Pair, SymbolChange
+from marketdata.exchanges.symbol_changes import CHANGES, SymbolChange
+from marketdata.exchanges.symbols import Pair
 from marketdata.model.instrument import Instrument
 from marketdata.store.store import Store
 
@@ -37,7 +39,12 @@ def compare_listings(
     now: datetime,
     changes: Sequence[SymbolChange] = CHANGES,
 ) -> Difference:
-    """What differs between what is known of `exchange` and its listings."""
+    """What differs between what is known of `exchange` and its listings.
+
+    Raises: RemoteUnavailable while nothing at all trades there: maintenance is no end.
+    """
+    if not any(one.trading for one in listings):
+        raise RemoteUnavailable(exchange, f"nothing trades of {len(listings)} listed: that is maintenance, and no end")
     listed = {one.symbol: one for one in listings}
     ours = [one for one in known if one.exchange == exchange]
     ended, corrected = [], []

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
 from marketdata.clock import Clock
 from marketdata.errors import RemoteMalformed
@@ -18,6 +18,7 @@ from marketdata.model.events import CutAnnounced, Event, Heartbeat, Malformed, P
 from marketdata.model.quote import Quote
 from marketdata.model.trade import Trade
 from marketdata.net.connection import Connect, Connection
+from marketdata.net.retry_after import asked_wait
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ class Line:
         self.spoke = False
         """Whether a market event was decoded."""
         self.went_silent = False
+        self.wait_seconds = 0.0
+        """How long the exchange asked to be left alone when it refused the connection."""
         self.paused = ""
         """Why the exchange trades nothing for now, as it said."""
         self.one_by_one = one_by_one
@@ -130,6 +133,8 @@ class Line:
                 await self._converse(connection)
         except (OSError, WebSocketException, InvalidHandshake, InvalidURI, TimeoutError, EOFError) as error:
             self.went_silent = isinstance(error, Silence)
+            if isinstance(error, InvalidStatus):
+                self.wait_seconds = asked_wait(error.response.status_code, error.response.headers.get("Retry-After"))
             return self._reason(error)
         return "the connection ended"
 

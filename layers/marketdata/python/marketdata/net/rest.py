@@ -10,15 +10,11 @@ import httpx
 from marketdata.clock import Clock
 from marketdata.errors import RemoteAbsent, RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request, Weights
+from marketdata.net.retry_after import BANNED, WAIT_STATUSES, asked_wait
 
 ANSWER_BYTES_MAX = 32 * 2**20
 FILE_BYTES_MAX = 256 * 2**20
 """A day of an archive."""
-RETRY_SECONDS_DEFAULT = 5.0
-RETRY_SECONDS_MAX = 3 * 86_400.0
-"""Binance's longest ban."""
-BAN_SECONDS_DEFAULT = 120.0
-"""Binance's shortest one."""
 WEIGHT_SHARE_MAX = 0.8
 """Others may share our address: beyond this share of what is allowed a minute we wait for the next."""
 SECONDS_A_MINUTE = 60.0
@@ -137,7 +133,7 @@ class Rest:
         refusal = self._read_refusal(status, answer.content) if self._read_refusal and status != 200 else None
         if refusal is not None:
             raise self._refused(refusal, answer)
-        if status in (418, 429):
+        if status in WAIT_STATUSES:
             raise self._throttled(answer)
         if status in _CLOSED_HERE:
             raise self._closed_here(answer)
@@ -151,9 +147,8 @@ class Rest:
 
     def _throttled(self, answer: httpx.Response) -> RemoteThrottled:
         """429 asks to slow down; 418 is a ban of whoever did not."""
-        banned = answer.status_code == 418
-        default = BAN_SECONDS_DEFAULT if banned else RETRY_SECONDS_DEFAULT
-        seconds = retry_after_seconds(answer.headers.get("Retry-After"), default)
+        banned = answer.status_code == BANNED
+        seconds = asked_wait(answer.status_code, answer.headers.get("Retry-After"))
         self._budget.block(seconds, f"HTTP {answer.status_code}")
         until = self._clock.now() + timedelta(seconds=seconds)
         reason = f"HTTP 418: banned until {until:%Y-%m-%dT%H:%M:%SZ}" if banned else "HTTP 429: slow down"
@@ -171,12 +166,3 @@ class Rest:
             return RemoteMalformed(self._exchange, reason, answer.text[:300])
         self._budget.block(refusal.wait_seconds, reason)
         return RemoteThrottled(self._exchange, reason, self._clock.now() + timedelta(seconds=refusal.wait_seconds))
-
-
-def retry_after_seconds(header: str | None, default: float = RETRY_SECONDS_DEFAULT) -> float:
-    """Seconds of a Retry-After header; a date, or nothing, is taken as `default`."""
-    try:
-        seconds = float(header) if header is not None else default
-    except ValueError:
-        return default
-    return min(max(seconds, 0.0), RETRY_SECONDS_MAX)

@@ -125,9 +125,9 @@ class Stream:
                 handle((Subscribed(tuple(sorted(successor.subscribed))),))
                 return successor
             await self._close(successor)
-            await asyncio.wait((self._lines[line],), timeout=self._delay())
+            await asyncio.wait((self._lines[line],), timeout=self._delay(successor))
         self._lose(line, handle)
-        await self._back_off()
+        await self._back_off(line)
         return None
 
     async def _reaches_cut(self, line: Line) -> bool:
@@ -185,8 +185,8 @@ class Stream:
         self.status.detail = reason
         handle((Disconnected(reason),))
 
-    async def _back_off(self) -> None:
-        delay = self._delay()
+    async def _back_off(self, line: Line) -> None:
+        delay = self._delay(line)
         facts = {"exchange": self.exchange.name, "reason": self.status.detail, "retry_seconds": round(delay, 2)}
         # An exchange that is away for hours is told of once.
         logger.log(
@@ -195,9 +195,9 @@ class Stream:
         self._told = self.status.detail
         await asyncio.sleep(delay)
 
-    def _delay(self) -> float:
-        """How long to wait: full jitter, doubling from attempt to attempt."""
+    def _delay(self, line: Line) -> float:
+        """How long to wait: full jitter, doubling from attempt to attempt; what was asked for comes on top."""
         patience = self._patience
         ceiling = min(patience.backoff_seconds_max, patience.backoff_seconds_first * 2 ** min(self._attempt, 16))
         self._attempt += 1
-        return self._random.uniform(0, ceiling)
+        return line.wait_seconds + self._random.uniform(0, ceiling)
