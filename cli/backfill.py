@@ -21,6 +21,7 @@ from marketdata.model.job_run import Scope
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
+from marketdata.settings import Settings, settings_from
 from marketdata.store.store import Store
 
 from cli.house_store import house_environment
@@ -51,7 +52,7 @@ def backfill(
 
     Exit code 3: gaps remain. 4: the exchange cannot be reached. Ctrl-C loses nothing and prints how to go on.
     """
-    settings, clock = wiring.settings_from(house_environment()), SystemClock()
+    settings, clock = settings_from(house_environment()), SystemClock()
     store = wiring.store_from(settings)
     chosen = choose(store.instruments(), exchange, symbol or [])
     span = asked_span(start, end, clock.now() - timedelta(seconds=settings.gap_grace_seconds))
@@ -126,7 +127,7 @@ class Work:
     """Rounds of the mover, until what was chosen is settled or has to wait."""
 
     def __init__(
-        self, store: Store, clock: Clock, settings: wiring.Settings, chosen: Sequence[Instrument], span: Span | None
+        self, store: Store, clock: Clock, settings: Settings, chosen: Sequence[Instrument], span: Span | None
     ) -> None:
         self.total = FillResult()
         self._began_at = clock.now()

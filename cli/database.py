@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
+from marketdata.settings import history_days
 from rich.console import Console
 from rich.table import Table
 
@@ -84,7 +84,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is kept, and change nothing.")] = False,
 ) -> None:
     """Forget what is older than is kept; the scheduled roll_up does the same, a step a minute. Coarser candles stay."""
-    history = timedelta(days=wiring.history_days(house_environment()))
+    history = timedelta(days=history_days(house_environment()))
     rules = maintenance.rules_from(keep or [], history)
     with owner_connection(database_url, "prune") as connection:
         if not dry_run:

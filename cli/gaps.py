@@ -15,7 +15,8 @@ from marketdata.model.gap import UNRESOLVED, Gap
 from marketdata.model.times import rfc3339
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.params import GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX, GapQuery, gap_states
-from marketdata.wiring import settings_from, store_from
+from marketdata.settings import settings_from
+from marketdata.wiring import store_from
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from marketdata.settings import settings_from
 from marketdata.store.store import Store
-from marketdata.wiring import settings_from, store_from
+from marketdata.wiring import store_from
 
 from local.secrets_file import read_environment_file
 

@@ -12,9 +12,10 @@ from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
 from marketdata.exchanges.symbol_changes import name_at
 from marketdata.exchanges.symbols import parse_pair
 from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments
-from marketdata.model.instrument import Calendar
+from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES
 from marketdata.serve.symbols import find_instrument
+from marketdata.settings import settings_from
 from rich.console import Console
 from rich.table import Table
 
@@ -50,7 +51,15 @@ def add(
     pair = name_at(venue, parse_pair(symbol), SystemClock().now())
     made = instrument(venue, str(pair), timeframes.split(","), simulated=venue != exchange, calendar=calendar)
     house_store().put_instruments([made])
-    typer.echo(f"following {made.exchange} {made.symbol}")
+    _say_added(made)
+
+
+def _say_added(made: Instrument) -> None:
+    followed = settings_from(house_environment()).feed_exchanges
+    if followed and made.exchange not in followed:
+        typer.echo(f"added {made.exchange} {made.symbol}, but only {', '.join(followed)} is followed (FEED_EXCHANGES)")
+    else:
+        typer.echo(f"following {made.exchange} {made.symbol}")
 
 
 @app.command()
@@ -71,7 +80,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, and change nothing.")] = False,
 ) -> None:
     """Fetch what an exchange lists: stop following what has ended there, and name what could be followed."""
-    source, known = listing_source(exchange), wiring.settings_from(house_environment())
+    source, known = listing_source(exchange), settings_from(house_environment())
     opened = wiring.pasts(known)(exchange)
     if opened is None:
         raise RequestInvalid("exchange", f"{exchange} is not among those that are followed here (FEED_EXCHANGES)")

@@ -12,7 +12,8 @@ from marketdata.model.times import rfc3339
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.jobs_json import jobs_body
 from marketdata.serve.params import GAPS_LIMIT_MAX, RunQuery, run_states
-from marketdata.wiring import settings_from, store_from
+from marketdata.settings import settings_from
+from marketdata.wiring import store_from
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 from marketdata.clock import SystemClock
 from marketdata.errors import RemoteUnavailable, RequestInvalid
+from marketdata.exchange_access import live_connect, live_feed
 from marketdata.exchanges.exchange import LiveTrades
 from marketdata.exchanges.registry import adapter_for, live_trades
 from marketdata.jobs.record import CaptureFile, record
 from marketdata.net.stream import Connect, Stream, connect_websocket
-from marketdata.wiring import live_connect, live_feed, settings_from
+from marketdata.settings import settings_from
 
 from cli.house_store import house_environment
 from cli.progress import Ticker

@@ -18,6 +18,7 @@ from marketdata.model.job_run import Scope
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
+from marketdata.settings import Settings, settings_from
 from marketdata.store.store import Store
 from rich.console import Console
 from rich.table import Table
@@ -69,7 +70,7 @@ def repair(
 
     Exit code 3: gaps remain. 4: the exchange cannot be reached. Ctrl-C loses nothing and prints how to go on.
     """
-    settings, clock = wiring.settings_from(house_environment()), SystemClock()
+    settings, clock = settings_from(house_environment()), SystemClock()
     store = wiring.store_from(settings)
     chosen = choose(store.instruments(), exchange, symbol or [])
     span = asked_span(start, end, clock.now() - timedelta(seconds=settings.gap_grace_seconds))
@@ -91,7 +92,7 @@ def repair(
 
 
 def plan(
-    store: Store, clock: Clock, settings: wiring.Settings, chosen: Sequence[Instrument], span: Span | None
+    store: Store, clock: Clock, settings: Settings, chosen: Sequence[Instrument], span: Span | None
 ) -> list[Planned]:
     """What a repair would ask for, newest first; reads only, as of the last drain."""
     now = clock.now()
@@ -126,7 +127,7 @@ def _missing(store: Store, instrument: Instrument, span: Span) -> tuple[Span, ..
     return subtract([span], (*known.covered, *known.empty))
 
 
-def _how(store: Store, settings: wiring.Settings, instrument: Instrument, span: Span) -> str:
+def _how(store: Store, settings: Settings, instrument: Instrument, span: Span) -> str:
     opened = wiring.pasts(settings, store)(instrument.exchange)
     if opened is None:
         return "cannot be asked: not followed, or without an address"
@@ -139,7 +140,7 @@ def _how(store: Store, settings: wiring.Settings, instrument: Instrument, span: 
         return f"the exchange's candles, {requests} requests and more"
 
 
-def _scan(store: Store, clock: Clock, settings: wiring.Settings) -> None:
+def _scan(store: Store, clock: Clock, settings: Settings) -> None:
     """Raises: StoreError if the queue of changes could not be drained in time."""
     result = scan_gaps(
         store,

@@ -13,6 +13,7 @@ from marketdata.errors import StoreError
 from marketdata.jobs.verify_candles import Verdict, verify_candles
 from marketdata.model.instrument import Instrument
 from marketdata.model.times import rfc3339
+from marketdata.settings import settings_from
 from marketdata.store.store import Store
 from rich.console import Console
 from rich.table import Table
@@ -39,7 +40,7 @@ def verify(
 
     Exit code 3: something is missing, held in part or lost, or contradicts itself.
     """
-    settings, clock = wiring.settings_from(house_environment()), SystemClock()
+    settings, clock = settings_from(house_environment()), SystemClock()
     store = wiring.store_from(settings)
     chosen = choose(store.instruments(), exchange, symbol or [])
     span = asked_span(start, end, clock.now() - timedelta(seconds=settings.gap_grace_seconds))

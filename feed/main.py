@@ -19,6 +19,7 @@ from aiohttp import web
 from marketdata import observe
 from marketdata.clock import SystemClock
 from marketdata.errors import SettingsInvalid, StoreError
+from marketdata.exchange_access import live_connect, live_feed, shared_budget
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import adapter_for
 from marketdata.jobs.follow_live import FollowLive, Rhythm
@@ -27,7 +28,8 @@ from marketdata.jobs.mend import Mender
 from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
-from marketdata.wiring import Settings, live_connect, live_feed, settings, shared_budget, store_from
+from marketdata.settings import Settings
+from marketdata.wiring import settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub

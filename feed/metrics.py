@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from marketdata import observe
-from marketdata.store.store import FeedStatus
+from marketdata.store.answers import FeedStatus
 
 WRITE_SECONDS = 60.0
 

@@ -143,7 +143,9 @@ class House:
             "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
             "DATABASE_URL": supabase.dsn,
             "COINBASE_REST_URL": self._rest_url(),
-            "FEED_EXCHANGES": ",".join(self._exchanges()),
+            "FEED_EXCHANGES": self._only_exchanges(),
+            # What real assets are worth does not belong beside an invented market.
+            "COINGECKO_IDS": os.environ.get("COINGECKO_IDS", "") if self._plan.live else "",
             **kept_secrets(path, os.environ),
         }
         write_environment_file(path, shared)
@@ -166,9 +168,10 @@ class House:
     def _rest_url(self) -> str:
         return coinbase_rest.REST_URL if self._plan.live else f"http://127.0.0.1:{self._plan.port}{SIMULATOR_PATH}"
 
-    def _exchanges(self) -> list[str]:
-        suffix = "" if self._plan.live else SIMULATED_SUFFIX
-        return [f"{exchange}{suffix}" for exchange in self._plan.config.exchanges]
+    def _only_exchanges(self) -> str:
+        """Where data is simulated no real exchange is followed; else every one that has active instruments."""
+        names = () if self._plan.live else self._plan.config.exchanges
+        return ",".join(f"{exchange}{SIMULATED_SUFFIX}" for exchange in names)
 
     async def _open_front(self, standing: AsyncExitStack, supabase: LocalSupabase) -> None:
         simulator = None if self._plan.live else coinbase_simulator(Tape(self._plan.seed), self._clock)

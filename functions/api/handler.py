@@ -20,8 +20,8 @@ from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
 from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters, run_query
+from marketdata.settings import Settings
 from marketdata.store.store import Store
-from marketdata.wiring import Settings
 
 # Market data is public: any page may read it. Nothing here takes a cookie or a key.
 CORS = CORSConfig(allow_origin="*", expose_headers=[REQUEST_ID_HEADER, "Retry-After"], max_age=300)

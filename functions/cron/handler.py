@@ -19,8 +19,8 @@ from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler
 from marketdata.serve.access import bearer_token, require_key
 from marketdata.serve.gateway_events import header
+from marketdata.settings import Settings
 from marketdata.store.store import Store
-from marketdata.wiring import Settings
 
 # What a job has begun when its deadline comes must end before Lambda cuts it off.
 MARGIN = timedelta(seconds=15)

@@ -14,14 +14,15 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
 from marketdata.clock import Clock
+from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.take_ticks import take_ticks
 from marketdata.observe import Handler, count
 from marketdata.serve.access import bearer_token, require_key
 from marketdata.serve.gateway_events import body, header
+from marketdata.settings import Settings
 from marketdata.store.store import Store
-from marketdata.wiring import Settings, ids_contiguous
 
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:

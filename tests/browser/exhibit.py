@@ -21,7 +21,7 @@ from marketdata.model.timeframe import M1
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.params import candle_query
 from marketdata.serve.problems import CONTENT_TYPE, problem_of
-from marketdata.store.store import FeedStatus
+from marketdata.store.answers import FeedStatus
 
 from feed.gateway import gateway
 from feed.hub import Hub

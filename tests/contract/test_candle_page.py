@@ -11,8 +11,9 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.gap import GapState, NamedSpan
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
+from marketdata.store.answers import CandlePage
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import CandlePage, Store
+from marketdata.store.store import Store
 from marketdata.store.supabase import SupabaseStore
 
 from tests.conftest import RunningSupabase

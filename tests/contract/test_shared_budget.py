@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from marketdata.clock import SystemClock
 from marketdata.errors import RemoteThrottled
+from marketdata.exchange_access import shared_budget
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import adapter_for
 from marketdata.net.rest import Rest
 from marketdata.store.supabase import SupabaseStore
-from marketdata.wiring import shared_budget
 
 from tests.conftest import RunningSupabase
 from tests.unit.net.test_rest import exchange
@@ -26,7 +26,8 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RemoteThrottled
 from marketdata.exchanges.exchange import Request
 from marketdata.net.rest import Rest
-from marketdata.wiring import settings, shared_budget, store_from
+from marketdata.exchange_access import shared_budget
+from marketdata.wiring import settings, store_from
 
 rest = Rest("coinbase", sys.argv[1], shared_budget(store_from(settings()), "coinbase"), SystemClock(), sleep=time.sleep)
 try:

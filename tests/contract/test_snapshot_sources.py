@@ -13,8 +13,9 @@ from aiohttp import web
 from marketdata.clock import FakeClock
 from marketdata.errors import RemoteAbsent, RemoteError, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.coingecko import DEMO, PRO, CoinGecko, key_headers
-from marketdata.exchanges.exchange import Coin, Request, SnapshotPage
+from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import ADAPTERS
+from marketdata.exchanges.snapshot_source import Coin, SnapshotPage
 from marketdata.model.snapshot import INDEX_SOURCES, Snapshot
 from marketdata.model.span import Span
 from marketdata.net.rest import PacedBudget, Rest

@@ -23,8 +23,9 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
+from marketdata.store.answers import Coverage, CoverageAudit, DayCounts, FeedStatus, TroubledInstrument
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import Coverage, CoverageAudit, DayCounts, FeedStatus, Store, TroubledInstrument
+from marketdata.store.store import Store
 from marketdata.store.supabase import SupabaseStore
 
 from tests.conftest import RunningSupabase

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marketdata.observe import Handler
-from marketdata.wiring import Settings, settings_from
+from marketdata.settings import Settings, settings_from
 
 from local.invocation import Context
 

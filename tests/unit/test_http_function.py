@@ -6,8 +6,9 @@ from marketdata.clock import Clock, FakeClock
 from marketdata.errors import Ambiguous, RequestInvalid, Unauthorized
 from marketdata.http_function import application, entry_point
 from marketdata.observe import Handler
+from marketdata.settings import Settings
 from marketdata.store.store import Store
-from marketdata.wiring import Settings, close_shared_store
+from marketdata.wiring import close_shared_store
 
 from tests.functions.calls import ENVIRONMENT, get, settings
 from tests.market import a_store, at

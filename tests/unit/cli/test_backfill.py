@@ -34,24 +34,24 @@ def run(supabase: RunningSupabase, rest_url: str, *arguments: str) -> "subproces
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
-async def test_a_span_is_fetched_and_stored(supabase: RunningSupabase) -> None:
-    clock, store = SystemClock(), SupabaseStore(supabase.url, supabase.service_key)
+async def test_a_span_is_fetched_and_stored(empty_supabase: RunningSupabase) -> None:
+    clock, store = SystemClock(), SupabaseStore(empty_supabase.url, empty_supabase.service_key)
     store.put_instruments([SIMULATED])
     end = M1.floor(clock.now()) - 10 * MINUTE
     async with simulator(clock) as exchange:
         asked = ("--exchange", SIMULATED.exchange, "--from", rfc3339(end - 3 * MINUTE), "--to", rfc3339(end))
-        done = await asyncio.to_thread(run, supabase, exchange.url, *asked)
+        done = await asyncio.to_thread(run, empty_supabase, exchange.url, *asked)
     assert (done.returncode, "3 candles fetched" in done.stderr) == (0, True), done.stderr
     assert len(store.candles(SIMULATED, M1, start=end - 3 * MINUTE, end=end, limit=10)) == 3
     store.close()
 
 
-def test_an_exchange_that_cannot_be_reached_is_exit_code_4(supabase: RunningSupabase) -> None:
-    store = SupabaseStore(supabase.url, supabase.service_key)
+def test_an_exchange_that_cannot_be_reached_is_exit_code_4(empty_supabase: RunningSupabase) -> None:
+    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key)
     store.put_instruments([SIMULATED])
     store.close()
     end = M1.floor(SystemClock().now()) - 20 * MINUTE
-    done = run(supabase, "http://127.0.0.1:9", "--from", rfc3339(end - MINUTE), "--to", rfc3339(end))
+    done = run(empty_supabase, "http://127.0.0.1:9", "--from", rfc3339(end - MINUTE), "--to", rfc3339(end))
     assert done.returncode == 4, done.stderr
     assert "cannot be reached" in done.stderr
 

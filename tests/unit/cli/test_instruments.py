@@ -18,13 +18,14 @@ from tests.unit.local.exchanges.market import TAPE
 NAME = "binance-simulated"
 
 
-def run(supabase: RunningSupabase, url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(supabase: RunningSupabase, url: str, *arguments: str, only: str = "") -> "subprocess.CompletedProcess[str]":
     environment = {
         "PATH": "",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "SUPABASE_URL": supabase.url,
         "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
         "BINANCE_REST_URL": url,
+        "FEED_EXCHANGES": only,
     }
     command = [str(MARKETDATA), "instruments", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
@@ -54,13 +55,18 @@ async def test_a_sync_ends_what_is_no_longer_listed_and_names_what_could_be_foll
     store.close()
 
 
-def test_a_renamed_market_is_followed_by_its_name_of_today(supabase: RunningSupabase) -> None:
-    added = run(supabase, "http://127.0.0.1:9", "add", "binance", "MATICUSDT")
+def test_a_renamed_market_is_followed_by_its_name_of_today(empty_supabase: RunningSupabase) -> None:
+    added = run(empty_supabase, "http://127.0.0.1:9", "add", "binance", "MATICUSDT")
     assert "following binance POLUSDT" in added.stdout, added.stderr
 
 
-def test_a_name_that_may_be_two_is_refused_with_the_choices(supabase: RunningSupabase) -> None:
-    refused = run(supabase, "http://127.0.0.1:9", "add", "binance", "ABCFDUSD")
+def test_who_adds_what_is_not_followed_here_is_told(empty_supabase: RunningSupabase) -> None:
+    added = run(empty_supabase, "http://127.0.0.1:9", "add", "binance", "BTCUSDT", only="coinbase-simulated")
+    assert "added binance BTCUSDT, but only coinbase-simulated is followed" in added.stdout, added.stderr
+
+
+def test_a_name_that_may_be_two_is_refused_with_the_choices(empty_supabase: RunningSupabase) -> None:
+    refused = run(empty_supabase, "http://127.0.0.1:9", "add", "binance", "ABCFDUSD")
     assert refused.returncode == 2
     assert "ABC-FDUSD" in refused.stderr
     assert "ABCFD-USD" in refused.stderr

@@ -41,18 +41,18 @@ def run(supabase: RunningSupabase, rest_url: str, *arguments: str) -> "subproces
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
-async def test_a_hole_is_planned_without_writing_then_filled_and_verified(supabase: RunningSupabase) -> None:
-    clock, store = SystemClock(), SupabaseStore(supabase.url, supabase.service_key)
+async def test_a_hole_is_planned_without_writing_then_filled_and_verified(empty_supabase: RunningSupabase) -> None:
+    clock, store = SystemClock(), SupabaseStore(empty_supabase.url, empty_supabase.service_key)
     store.put_instruments([SIMULATED])
     end = M1.floor(clock.now()) - 10 * MINUTE
     hole = Span(end - 20 * MINUTE, end)
     chosen = ("-s", "BTC-USD", "--from", rfc3339(hole.start), "--to", rfc3339(hole.end), "--json")
     async with simulator(clock) as exchange:
-        unsound = await asyncio.to_thread(run, supabase, exchange.url, "verify", *chosen)
-        planned = await asyncio.to_thread(run, supabase, exchange.url, "gaps", "repair", "--dry-run", *chosen)
+        unsound = await asyncio.to_thread(run, empty_supabase, exchange.url, "verify", *chosen)
+        planned = await asyncio.to_thread(run, empty_supabase, exchange.url, "gaps", "repair", "--dry-run", *chosen)
         untouched = store.gaps(limit=10), store.candles(SIMULATED, M1, start=None, end=None, limit=10)
-        repaired = await asyncio.to_thread(run, supabase, exchange.url, "gaps", "repair", *chosen)
-        sound = await asyncio.to_thread(run, supabase, exchange.url, "verify", *chosen)
+        repaired = await asyncio.to_thread(run, empty_supabase, exchange.url, "gaps", "repair", *chosen)
+        sound = await asyncio.to_thread(run, empty_supabase, exchange.url, "verify", *chosen)
     assert unsound.returncode == 3, unsound.stderr
     assert (unsound.returncode, json.loads(unsound.stdout)["verified"][0]["minutes"]["missing"]) == (3, 20)
     (plan,) = json.loads(planned.stdout)["planned"]

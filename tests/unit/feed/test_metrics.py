@@ -1,7 +1,7 @@
 """What the feed counts."""
 
 from marketdata.compute.continuity import Contiguity
-from marketdata.store.store import FeedStatus
+from marketdata.store.answers import FeedStatus
 
 from feed.metrics import counters
 from tests.market import at

@@ -7,8 +7,8 @@ from marketdata.jobs.audit_coverage import audit_coverage
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.store.answers import CoverageAudit, CoverageFault
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import CoverageAudit, CoverageFault
 
 from tests.market import BTC, ETH, MINUTE, a_store, at, minutes
 

@@ -9,8 +9,8 @@ from marketdata.clock import FakeClock
 from marketdata.compute.continuity import Contiguity
 from marketdata.jobs.report_status import NEWEST_MAX, list_instruments, report_status
 from marketdata.model.instrument import Instrument
+from marketdata.store.answers import FeedStatus, TroubledInstrument
 from marketdata.store.memory import MemoryStore
-from marketdata.store.store import FeedStatus, TroubledInstrument
 
 from tests.market import BTC, a_store, at, candle
 

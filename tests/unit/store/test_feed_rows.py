@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
+from marketdata.store.answers import FeedStatus
 from marketdata.store.feed_rows import FeedRow, feed_row
-from marketdata.store.store import FeedStatus
 
 from tests.contract.histories import MINUTE, MONDAY
 

@@ -17,8 +17,8 @@ from marketdata.errors import NotFound, SettingsInvalid, StoreError
 from marketdata.observe import Handler, count, logger, watched
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, problem_answer, request_id
 from marketdata.serve.problems import CONTENT_TYPE, Problem, problem_of
+from marketdata.settings import Settings
 from marketdata.store.store import Store
-from marketdata.wiring import Settings
 
 JSON = "application/json"
 

@@ -11,8 +11,8 @@ from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
 from marketdata.jobs.run_job import run_job, scheduled_time
 from marketdata.observe import Handler, count, logger, watched
+from marketdata.settings import Settings
 from marketdata.store.store import Store
-from marketdata.wiring import Settings
 
 Application = Callable[[Store, Settings, Clock], Handler]
 """A function over a store, as `settings` say."""

@@ -13,8 +13,9 @@ from types import MappingProxyType
 import msgspec
 
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.exchange import Coin, Refusal, Request, SnapshotPage
+from marketdata.exchanges.exchange import Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
+from marketdata.exchanges.snapshot_source import Coin, SnapshotPage
 from marketdata.exchanges.wire import GREATEST, LEAST, excerpt
 from marketdata.model.snapshot import Snapshot
 from marketdata.model.span import Span

@@ -4,7 +4,7 @@ Nothing here performs input or output: frames and bodies come in, events, reques
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -14,7 +14,6 @@ from marketdata.model.events import Event
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
 from marketdata.model.quote_columns import QuoteColumns
-from marketdata.model.snapshot import Snapshot
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
@@ -245,12 +244,16 @@ class ArchiveDay:
 
 
 class TradeArchive(Protocol):
-    """Trades of whole days, in files."""
+    """Trades of whole days, and the exchange's own candles of them, in files."""
 
     name: str
 
     def trade_days(self, symbol: str, span: Span) -> list[ArchiveDay]:
         """The whole days in `span`, oldest first."""
+        ...
+
+    def candle_days(self, symbol: str, timeframe: Timeframe, span: Span) -> list[ArchiveDay]:
+        """The same with candles. Raises: RequestInvalid for a timeframe not offered."""
         ...
 
     def verify(self, body: bytes, checksum: bytes) -> None:
@@ -261,44 +264,6 @@ class TradeArchive(Protocol):
         """The trades of one file, in its order. Raises: RemoteMalformed, at any of them."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class SnapshotPage:
-    """What one answer says of the assets asked for: `absent` have no price, `malformed` is what could not be read."""
-
-    snapshots: tuple[Snapshot, ...]
-    absent: tuple[str, ...] = ()
-    malformed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Coin:
-    """`asset`, the canonical currency, and the id by which a source knows it: two coins may share a symbol."""
-
-    asset: str
-    id: str
-
-
-class SnapshotSource(Protocol):
-    """What whole assets are worth, over many exchanges. Who offers this offers no candles and no trades."""
-
-    name: str
-
-    coins_a_request: int
-    """How many coins one request may name."""
-
-    def market_request(self, coins: Sequence[Coin], quote: str) -> Request:
-        """The request for what these coins are worth now."""
-        ...
-
-    def parse_markets(self, body: bytes, coins: Iterable[Coin], quote: str) -> SnapshotPage:
-        """The snapshots in one answer to a request for these coins. Raises: RemoteMalformed."""
-        ...
-
-    def chart_requests(self, coin: Coin, quote: str, span: Span) -> list[Request]:
-        """The requests for the index prices of `span`, oldest first."""
-        ...
-
-    def parse_chart(self, body: bytes, coin: Coin, quote: str) -> list[Snapshot]:
-        """The index prices in one answer, oldest first. Raises: RemoteMalformed."""
+    def parse_candles(self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime) -> list[Candle]:
+        """The candles of one file, oldest first, ranked `venue`. Raises: RemoteMalformed."""
         ...

@@ -24,12 +24,12 @@ from marketdata.exchanges.exchange import (
     FrameDecoder,
     LiveTrades,
     ReadRefusal,
-    SnapshotSource,
     TradeArchive,
     TradesByTime,
     Weights,
 )
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
+from marketdata.exchanges.snapshot_source import SnapshotSource
 from marketdata.model.quote import PriceSide
 
 SIMULATED_SUFFIX = "-simulated"

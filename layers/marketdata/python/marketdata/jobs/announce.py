@@ -5,7 +5,7 @@ from typing import Protocol
 from marketdata.compute.bars import Change
 from marketdata.jobs.live_documents import candle_document, status_document
 from marketdata.model.instrument import Instrument
-from marketdata.store.store import FeedStatus
+from marketdata.store.answers import FeedStatus
 
 
 class Publish(Protocol):

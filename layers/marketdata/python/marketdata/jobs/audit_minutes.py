@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from marketdata.compute.audit import compare
 from marketdata.compute.bars import Bars
 from marketdata.model.events import Claim
+from marketdata.model.times import utc
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,9 @@ class MinuteAudit:
 
     def _is_checked(self, claim: Claim, bars: Bars) -> bool:
         bars.fold()
-        candle = bars.candle(claim.open_time_ns)
-        if candle is None and bars.is_settled(claim.open_time_ns):
+        open_time = utc(claim.open_time_ns)
+        candle = bars.candle_at(open_time)
+        if candle is None and bars.is_settled(open_time):
             # Only the store has this minute: it was proven before a restart, or is long past.
             self.counts.unchecked += 1
             self._lacking.discard(_key(claim))

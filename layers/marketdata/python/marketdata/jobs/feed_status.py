@@ -6,8 +6,8 @@ from datetime import datetime
 from marketdata.compute.continuity import Contiguity
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.model.times import utc
+from marketdata.store.answers import FeedStatus, TroubledInstrument
 from marketdata.store.limits import TROUBLED_MAX
-from marketdata.store.store import FeedStatus, TroubledInstrument
 
 
 def feed_status(

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from marketdata.clock import Clock
 from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
-from marketdata.exchanges.exchange import Coin, Request, SnapshotSource
+from marketdata.exchanges.exchange import Request
+from marketdata.exchanges.snapshot_source import Coin, SnapshotSource
 from marketdata.model.span import Span
 from marketdata.store.snapshots import SnapshotStore
 

@@ -26,7 +26,8 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.net.streams import LiveStream
-from marketdata.store.store import FeedStatus, Store
+from marketdata.store.answers import FeedStatus
+from marketdata.store.store import Store
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import msgspec
 
 from marketdata.compute.bars import Change
 from marketdata.serve.candles_json import candle_record
-from marketdata.store.store import FeedStatus
+from marketdata.store.answers import FeedStatus
 
 _encode = msgspec.json.Encoder().encode
 

@@ -12,7 +12,8 @@ from marketdata.serve.candles_json import candles_body, encode_rows
 from marketdata.serve.condition import SETTLING, Condition, Known, judge, judged_span, unjudged
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.params import LIMIT_MAX, CandleQuery
-from marketdata.store.store import CandlePage, Store
+from marketdata.store.answers import CandlePage
+from marketdata.store.store import Store
 
 
 def query_candles(

@@ -16,7 +16,8 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.serve.condition import judged_span
 from marketdata.serve.coverage_json import coverage_body
 from marketdata.serve.params import CoverageQuery
-from marketdata.store.store import DayCounts, Store
+from marketdata.store.answers import DayCounts
+from marketdata.store.store import Store
 
 SPAN_DEFAULT = timedelta(days=7)
 SPAN_MAX = timedelta(days=366)

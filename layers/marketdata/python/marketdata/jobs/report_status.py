@@ -12,7 +12,8 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
 from marketdata.serve.decimals import plain
-from marketdata.store.store import FeedStatus, Store
+from marketdata.store.answers import FeedStatus
+from marketdata.store.store import Store
 
 # A feed speaks every few seconds; one that has not for this long is not what it last said.
 SILENCE_MAX = timedelta(seconds=30)

@@ -8,8 +8,8 @@ from marketdata.model.candle import Candle
 from marketdata.model.gap import Gap, NamedSpan
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
+from marketdata.store.answers import CandlePage, Coverage
 from marketdata.store.limits import LISTED_MAX
-from marketdata.store.store import CandlePage, Coverage
 
 
 def page_window(

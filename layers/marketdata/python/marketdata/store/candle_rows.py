@@ -9,7 +9,7 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import Timeframe, timeframe_of_minutes
 from marketdata.model.times import rfc3339
-from marketdata.store.store import CoverageAudit, CoverageFault, DayCounts
+from marketdata.store.answers import CoverageAudit, CoverageFault, DayCounts
 from marketdata.store.wire import Row, number, require_one_length, spans, time_of
 
 

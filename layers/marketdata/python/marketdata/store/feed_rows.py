@@ -7,7 +7,7 @@ import msgspec
 
 from marketdata.compute.continuity import Contiguity
 from marketdata.model.times import rfc3339
-from marketdata.store.store import FeedStatus, TroubledInstrument
+from marketdata.store.answers import FeedStatus, TroubledInstrument
 from marketdata.store.wire import Row, in_utc
 
 

@@ -26,8 +26,8 @@ from marketdata.compute.merge import merge
 from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe, timeframe_named
+from marketdata.store.answers import Coverage, CoverageFault, DayCounts
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Coverage, CoverageFault, DayCounts
 
 _DAY = timeframe_named("1d")
 _COUNTED = (*(source.label for source in Source), "empty")

@@ -21,7 +21,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES
 from marketdata.model.times import NANOSECONDS_A_SECOND
 from marketdata.model.trade import Trade
-from marketdata.store.store import FeedStatus
+from marketdata.store.answers import FeedStatus
 
 ROWS_MAX = 10_000
 """The most candles or trades that one question may ask for."""

@@ -5,10 +5,10 @@ equal. Each part of the protocol is a file of its own; here they are one.
 """
 
 from marketdata.clock import Clock
+from marketdata.store.answers import FeedStatus
 from marketdata.store.limits import feed_refused
 from marketdata.store.memory_base import refuse
 from marketdata.store.memory_snapshots import MemorySnapshots
-from marketdata.store.store import FeedStatus
 
 
 class MemoryStore(MemorySnapshots):

@@ -10,13 +10,13 @@ from marketdata.model.gap import Gap, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
+from marketdata.store.answers import CandlePage
 from marketdata.store.candle_page import candle_page, page_window
 from marketdata.store.gap_ledger import GapLedger
 from marketdata.store.limits import ROWS_MAX, check_limit, lease_refused, record_refused, resolution_refused
 from marketdata.store.memory_base import Key, refuse
 from marketdata.store.memory_market import MemoryMarket
 from marketdata.store.outbox import Outbox
-from marketdata.store.store import CandlePage
 
 
 class MemoryLedger(MemoryMarket):

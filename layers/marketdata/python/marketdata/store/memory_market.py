@@ -13,6 +13,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import TIMEFRAMES, Timeframe, timeframe_named
 from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Trade
+from marketdata.store.answers import Changes, Coverage, CoverageAudit, DayCounts
 from marketdata.store.history import History
 from marketdata.store.limits import (
     LISTED_MAX,
@@ -25,7 +26,6 @@ from marketdata.store.limits import (
 )
 from marketdata.store.memory_base import Key, MemoryBase, refuse
 from marketdata.store.sorted_map import SortedMap
-from marketdata.store.store import Changes, Coverage, CoverageAudit, DayCounts
 
 _DAY = timeframe_named("1d")
 CHANGE_SPANS_MAX = 1_000

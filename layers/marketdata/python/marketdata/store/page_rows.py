@@ -5,8 +5,8 @@ import msgspec
 from marketdata.model.gap import GapState, NamedSpan
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import Timeframe
+from marketdata.store.answers import CandlePage
 from marketdata.store.candle_rows import CandleColumns
-from marketdata.store.store import CandlePage
 from marketdata.store.wire import require_one_length, spans
 
 

@@ -10,12 +10,12 @@ import httpx
 
 from marketdata.errors import StoreError
 from marketdata.model.instrument import Instrument
+from marketdata.store.answers import FeedStatus
 from marketdata.store.batches import batches
 from marketdata.store.feed_rows import FeedRow, feed_row
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
-from marketdata.store.store import FeedStatus
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_market import SupabaseMarket
 from marketdata.store.supabase_snapshots import SupabaseSnapshots

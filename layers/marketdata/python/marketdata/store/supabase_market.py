@@ -18,6 +18,7 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import utc
 from marketdata.model.trade import Trade
 from marketdata.store import wire
+from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts
 from marketdata.store.batches import batches
 from marketdata.store.candle_rows import (
     AuditColumns,
@@ -31,7 +32,6 @@ from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.limits import check_audited, check_counted, check_limit
 from marketdata.store.page_rows import PageColumns
 from marketdata.store.patient_client import PatientClient, Refused
-from marketdata.store.store import CandlePage, Changes, Coverage, CoverageAudit, DayCounts
 from marketdata.store.trade_rows import TradeColumns, trade_row
 from marketdata.store.wire import Row, time_text
 
