@@ -1,7 +1,8 @@
 """`marketdata import`: years of history at once, straight into the database."""
 
+import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -9,56 +10,69 @@ import typer
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchange_access import ids_contiguous
-from marketdata.exchanges.archives import archive_source
+from marketdata.exchanges.archives import archive_source, usual_side
+from marketdata.exchanges.registry import adapter_for
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
-from marketdata.model.span import Span
-from marketdata.model.times import rfc3339
-from marketdata.net.rest import PacedBudget, Rest
-from marketdata.serve.request_times import boundary
+from marketdata.model.timeframe import M1, timeframe_named
+from marketdata.net.rest import FILE_BYTES_MAX, PacedBudget, Rest
 
-from cli.backfill import GAPS_REMAIN
+from cli.import_options import (
+    FOLDER,
+    Again,
+    ArchiveUrl,
+    Chunk,
+    DryRun,
+    Folder,
+    From,
+    ManageIndexes,
+    To,
+    asked_span,
+    days,
+    describe,
+    report,
+)
 from cli.owner_connection import DatabaseUrl, owner_connection
 from cli.progress import Ticker
-from local.imports.archive_import import ArchiveImport, Imported
-from local.imports.csv_columns import Kind, column_map, read_candles, read_trades
+from local.imports.archive_import import ArchiveImport
+from local.imports.csv_columns import Kind, column_map, read_candles, read_quotes, read_trades
 from local.imports.csv_import import CsvImport
-from local.imports.fetch import Fetcher
+from local.imports.day_import import DayImport
+from local.imports.day_plan import ask_days, plan_days
+from local.imports.fetch import Fetcher, ask_archive
 from local.imports.library import Library
-from local.imports.plan import Content, Plan, plan_import
+from local.imports.plan import Content, plan_import
 from local.imports.run import ImportRun
 
 app = typer.Typer(help="Years of history at once, straight into the database.", no_args_is_help=True)
 
-FOLDER = Path("data/imports")
-NEWEST_AGE = timedelta(hours=2)
-"""An archive has an hour some time after it ended."""
-INDEXES = (
-    "--manage-indexes: nothing to do. Months that are new are loaded into a table of their own, get their key once and"
-    " are attached whole; dropping and rebuilding the indexes of all history would take about 16 times as long, and"
-    " leave readers without them meanwhile."
-)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NEWEST_HOUR_AGE = timedelta(hours=2)
+"""An archive of hours has one some time after it ended."""
+NEWEST_DAY_AGE = timedelta(hours=12)
+"""One of days too."""
+FILES_A_SECOND, FILES_BURST = 4.0, 4
+"""Of Binance's archive, which is plain files and says no limit."""
+FILE_SECONDS_MAX = 120.0
 
 
 @app.command()
 def dukascopy(
     symbol: Annotated[str, typer.Argument(help="EURUSD, EUR/USD, XAUUSD, USA500IDXUSD, ...")],
-    start: Annotated[str, typer.Option("--from", help="The first hour, e.g. 2024-01-01.")],
-    end: Annotated[str, typer.Option("--to", help="The end, excluded, e.g. 2025-01-01.")],
-    chunk: Annotated[str, typer.Option(help="How much is fetched and reported at once, in days: 7d.")] = "7d",
+    start: From,
+    end: To,
+    chunk: Chunk = "7d",
     only: Annotated[Content, typer.Option(help="Ticks and the candles they make, or candles alone.")] = Content.TICKS,
     price: Annotated[
         list[PriceSide] | None, typer.Option(help="Of what candles are: bid, ask or mid; repeat for more.")
     ] = None,
     source: Annotated[str, typer.Option(help="classic (.bi5 files), or json (newer, undocumented).")] = "classic",
-    folder: Annotated[Path, typer.Option(help="Where fetched files and their manifest are kept.")] = FOLDER,
-    url: Annotated[str | None, typer.Option(help="Another address of the archive.")] = None,
+    folder: Folder = FOLDER,
+    url: ArchiveUrl = None,
     database_url: DatabaseUrl = None,
-    again: Annotated[bool, typer.Option("--again", help="Ask anew for files that were fetched before.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    manage_indexes: Annotated[
-        bool, typer.Option("--manage-indexes", help="Accepted for those who know it elsewhere; not needed here.")
-    ] = False,
+    again: Again = False,
+    dry_run: DryRun = False,
+    manage_indexes: ManageIndexes = False,
 ) -> None:
     """Import an instrument's ticks and minute candles. Interrupted or killed, run it again: it goes on where it was.
 
@@ -66,19 +80,67 @@ def dukascopy(
     """
     known, clock = archive_source("dukascopy", source), SystemClock()
     archive = known.make("dukascopy")
-    span = asked_span(start, end, clock.now())
+    span = asked_span(start, end, clock.now() - NEWEST_HOUR_AGE, HOUR)
     plan = plan_import(archive, symbol, span, content=only, sides=price or [archive.usual_side], chunk=days(chunk))
-    if manage_indexes:
-        typer.echo(INDEXES, err=True)
     typer.echo(describe(plan), err=True)
     if dry_run:
         return
     library = Library(folder / "dukascopy")
     budget = PacedBudget(known.requests_per_second, known.requests_burst, time.monotonic)
     rest = Rest("dukascopy", url or known.url, budget, clock, sleep=time.sleep)
-    fetcher = Fetcher(rest.get, archive, library, clock, closed=plan.closed, sleep=time.sleep)
+    fetcher = Fetcher(ask_archive(rest.get, archive), library, clock, closed=plan.closed, sleep=time.sleep)
     with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = ArchiveImport(connection, archive, library, plan, clock)
+        done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
+    rest.close()
+    report(done)
+
+
+@app.command()
+def binance(
+    symbol: Annotated[str, typer.Argument(help="BTC-USDT; BTCUSDT too, if the instrument is known already.")],
+    start: From,
+    end: To,
+    chunk: Chunk = "7d",
+    only: Annotated[
+        Content, typer.Option(help="Aggregate trades and the candles they prove, or the exchange's candles alone.")
+    ] = Content.TICKS,
+    keep_ticks: Annotated[
+        bool, typer.Option(help="Keep the trades too, some 140 bytes each, and not only the candles they prove.")
+    ] = True,
+    folder: Folder = FOLDER,
+    url: ArchiveUrl = None,
+    database_url: DatabaseUrl = None,
+    again: Again = False,
+    dry_run: DryRun = False,
+    manage_indexes: ManageIndexes = False,
+) -> None:
+    """Import whole days of Binance's archive. Interrupted or killed, run it again: it goes on where it was.
+
+    Exit code 3: done, and some days could not be had; they are on the gap ledger.
+    """
+    adapter, clock = adapter_for("binance"), SystemClock()
+    assert adapter.archive is not None
+    assert adapter.archive_url is not None
+    archive, instrument = adapter.archive("binance"), binance_instrument(symbol)
+    span = asked_span(start, end, clock.now() - NEWEST_DAY_AGE, DAY)
+    plan = plan_days(archive, instrument.symbol, span, content=only, chunk=days(chunk))
+    typer.echo(describe(plan), err=True)
+    if dry_run:
+        return
+    library = Library(folder / "binance")
+    rest = Rest(
+        "binance",
+        url or adapter.archive_url,
+        PacedBudget(FILES_A_SECOND, FILES_BURST, time.monotonic),
+        clock,
+        sleep=time.sleep,
+        timeout_seconds=FILE_SECONDS_MAX,
+        answer_bytes_max=FILE_BYTES_MAX,
+    )
+    fetcher = Fetcher(ask_days(rest.get, archive, instrument.symbol), library, clock, closed=(), sleep=time.sleep)
+    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
+        load = DayImport(connection, archive, library, plan, instrument=instrument, clock=clock, keep_ticks=keep_ticks)
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
     report(done)
@@ -89,24 +151,30 @@ def csv_file(
     file: Annotated[Path, typer.Argument(help="A CSV file, sorted by time.")],
     exchange: Annotated[str, typer.Option(help="Whose data it is.")],
     symbol: Annotated[str, typer.Option(help="As the exchange spells it; it must be known already.")],
-    kind: Annotated[Kind, typer.Option(help="What the rows are: 1m candles, or trades.")] = Kind.CANDLES,
+    kind: Annotated[Kind, typer.Option(help="What the rows are.")] = Kind.CANDLES,
+    timeframe: Annotated[str, typer.Option(help="Of candles: 1m 5m 15m 1h 4h 12h 1d 1w")] = "1m",
     columns: Annotated[
         str | None, typer.Option(help="Where what stands: time=Open time,open=Open,... or positions: time=1,open=2,...")
     ] = None,
     database_url: DatabaseUrl = None,
-    manage_indexes: Annotated[
-        bool, typer.Option("--manage-indexes", help="Accepted for those who know it elsewhere; not needed here.")
-    ] = False,
+    manage_indexes: ManageIndexes = False,
 ) -> None:
-    """Import candles or trades from a CSV file, month by month; repeated, it changes nothing."""
-    if manage_indexes:
-        typer.echo(INDEXES, err=True)
-    places, instrument = column_map(kind, columns), Instrument(exchange, symbol, "", "")
+    """Import candles, trades or quotes from a CSV file, month by month; repeated, it changes nothing.
+
+    Candles rank as the exchange's own, as of when the file was last changed. Those of trades are proven where ids of
+    the exchange prove it; else, as those of quotes, they are partial: a file does not show what it has not.
+    """
+    places, frame = column_map(kind, columns), timeframe_named(timeframe)
+    instrument = Instrument(exchange, symbol, "", "")
+    if kind is not Kind.CANDLES and frame != M1:
+        raise RequestInvalid("--timeframe", "is of candles; trades and quotes make candles of 1m")
+    usual = usual_side(exchange) if kind is Kind.QUOTES else None
     with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
-        load = CsvImport(connection, instrument, ticker.show)
+        load = CsvImport(connection, instrument, SystemClock(), ticker.show)
         if kind is Kind.CANDLES:
-            observed_at = SystemClock().now()
-            done = load.load_candles(read_candles(file, places, instrument, observed_at))
+            done = load.load_candles(read_candles(file, places, instrument, frame, _changed_at(file)))
+        elif usual is not None:
+            done = load.load_quotes(read_quotes(file, places, instrument), usual=usual)
         else:
             contiguous = ids_contiguous(exchange)
             done = load.load_trades(read_trades(file, places, instrument), ids_contiguous=contiguous)
@@ -114,50 +182,18 @@ def csv_file(
     typer.echo(f"{done.rows:,} rows, {done.candles:,} candles in {done.months} months", err=True)
 
 
-def asked_span(start: str, end: str, now: datetime) -> Span:
-    """Whole hours, up to what an archive can have by now. Raises: RequestInvalid."""
-    first, last = _hour(boundary(start, "--from")), boundary(end, "--to")
-    newest = _hour(now - NEWEST_AGE)
-    last = min(_hour(last) if _hour(last) == last else _hour(last) + timedelta(hours=1), newest)
-    if first >= last:
-        raise RequestInvalid("--from", f"there is nothing before {rfc3339(last)}, where this would end")
-    return Span(first, last)
+def binance_instrument(text: str) -> Instrument:
+    """`BTC-USDT`, `BTC/USDT` or `btc_usdt`; of `BTCUSDT` nobody can say for sure where it is to be divided."""
+    base, *rest = re.split(r"[-_/ ]", text.strip().upper())
+    quote = rest[0] if len(rest) == 1 else ""
+    if not re.fullmatch(r"[0-9A-Z]{2,30}", base + "".join(rest)) or len(rest) > 1:
+        raise RequestInvalid("symbol", f"{text[:64]!r} is not like BTC-USDT")
+    return Instrument("binance", base + quote, base if quote else "", quote, active=False)
 
 
-def days(text: str) -> timedelta:
-    """`7d` as seven days. Raises: RequestInvalid."""
-    number = text.removesuffix("d")
-    if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 366:
-        raise RequestInvalid("--chunk", f"{text!r} is not a number of days between 1d and 366d")
-    return timedelta(days=int(number))
-
-
-def describe(plan: Plan) -> str:
-    """What will be done, for a person."""
-    months = len({chunk.start.strftime("%Y-%m") for chunk in plan.chunks()})
-    closed = sum(((span.end - span.start) for span in plan.closed), timedelta())
-    prices = ", ".join(side.value for side in plan.sides)
-    return (
-        f"{plan.symbol} ({prices}) from {rfc3339(plan.span.start)} to {rfc3339(plan.span.end)}, the end excluded:"
-        f" {len(plan.files):,} files in {len(list(plan.chunks()))} chunks, {months} months;"
-        f" the market was closed for {closed / timedelta(hours=1):,.0f} hours"
-    )
-
-
-def report(done: Imported) -> None:
-    """Say what was done. Raises: Exit with code 3 if history is missing."""
-    absences = ", ".join(f"{count} {why}" for why, count in sorted(done.absences.items())) or "none"
-    typer.echo(
-        f"{done.ticks:,} ticks and {done.candles:,} candles of {done.files:,} files in {done.months} months"
-        f" ({done.months_attached} new, attached whole); files without ticks: {absences}",
-        err=True,
-    )
-    for span in done.missing[:20]:
-        typer.echo(f"missing: {rfc3339(span.start)} .. {rfc3339(span.end)}")
-    if done.missing:
-        typer.echo(f"{len(done.missing)} stretches are missing and on the gap ledger; run the import again", err=True)
-        raise typer.Exit(GAPS_REMAIN)
-
-
-def _hour(time: datetime) -> datetime:
-    return time.replace(minute=0, second=0, microsecond=0)
+def _changed_at(file: Path) -> datetime:
+    """As of when the rows of a file are what they are: repeated, an import says the same."""
+    try:
+        return datetime.fromtimestamp(int(file.stat().st_mtime), UTC)
+    except OSError as error:
+        raise RequestInvalid(str(file), f"cannot be read: {error.strerror}") from error

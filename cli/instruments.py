@@ -8,7 +8,7 @@ from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.listings import listing_source, read_listings
-from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
+from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
 from marketdata.exchanges.symbol_changes import name_at
 from marketdata.exchanges.symbols import parse_pair
 from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments
@@ -46,7 +46,7 @@ def add(
     calendar: Annotated[Calendar, typer.Option(help="When its market trades.")] = Calendar.ALWAYS,
 ) -> None:
     """Follow an instrument; a running feed subscribes within seconds, on its open connection."""
-    adapter_for(exchange)
+    require_market(exchange)
     venue = exchange.removesuffix(SIMULATED_SUFFIX)
     pair = name_at(venue, parse_pair(symbol), SystemClock().now())
     made = instrument(venue, str(pair), timeframes.split(","), simulated=venue != exchange, calendar=calendar)

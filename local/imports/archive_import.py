@@ -5,11 +5,9 @@ Whatever was fetched before a crash is not fetched again, and a month that was l
 import that is killed anywhere and run again ends in the same rows as one that was not.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import LiteralString
 
 import psycopg
 from marketdata.clock import Clock
@@ -19,28 +17,15 @@ from marketdata.exchanges.exchange import ArchiveFile, TickArchive
 from marketdata.model.candle import Candle, Source
 from marketdata.model.quote import PriceSide, sided
 from marketdata.model.span import Span
-from marketdata.store.wire import multirange
 
+from local.imports.books import Books
 from local.imports.copy_text import candle_lines, quote_lines
+from local.imports.imported import Imported
 from local.imports.library import Library
-from local.imports.month import CANDLES, QUOTES, LoadedMonth, MonthLoad
+from local.imports.partition import CANDLES, QUOTES, LoadedPartition, PartitionLoad
 from local.imports.plan import Absence, Content, Plan, absence
 
 CANDLES_A_CHUNK = 5_000
-DRAIN_SECONDS_MAX = 600.0
-
-
-@dataclass(slots=True)
-class Imported:
-    """What an import did, counted: `absences` in files, by why they have no ticks."""
-
-    files: int = 0
-    ticks: int = 0
-    candles: int = 0
-    months: int = 0
-    months_attached: int = 0
-    absences: dict[Absence, int] = field(default_factory=dict)
-    missing: Spans = ()
 
 
 @dataclass(slots=True)
@@ -61,7 +46,12 @@ class ArchiveImport:
     """Loads what a library holds of one plan. `connection` is in autocommit; the months' transactions are made here."""
 
     def __init__(
-        self, connection: psycopg.Connection, archive: TickArchive, library: Library, plan: Plan, clock: Clock
+        self,
+        connection: psycopg.Connection,
+        archive: TickArchive,
+        library: Library,
+        plan: Plan[ArchiveFile],
+        clock: Clock,
     ) -> None:
         self.done = Imported()
         self.exchange = archive.name
@@ -69,7 +59,7 @@ class ArchiveImport:
         self._archive = archive
         self._library = library
         self._plan = plan
-        self._clock = clock
+        self._books = Books(connection, clock)
         self._numbers: Mapping[PriceSide | None, int] = {}
 
     def load(self, span: Span) -> None:
@@ -79,24 +69,19 @@ class ArchiveImport:
         month = _Month({side: [] for side in self._plan.sides})
         with self._connection.transaction():
             if self._plan.content is Content.TICKS:
-                MonthLoad(self._connection, QUOTES, span.start).load(self._quote_chunks(files, month))
+                PartitionLoad(self._connection, QUOTES, span.start).load(self._quote_chunks(files, month))
             else:
                 for file in files:
                     self._read_candles(file, month)
-            loaded = MonthLoad(self._connection, CANDLES, span.start).load(self._candle_chunks(month))
-            self._connection.execute("select internal.ensure_candle_partitions(%s, %s)", (span.start, span.end))
+            loaded = PartitionLoad(self._connection, CANDLES, span.start).load(self._candle_chunks(month))
+            self._books.make_room(span)
             for side, candles in month.candles.items():
                 self._say_what_is_not(side, candles, month)
         self._count(month, loaded)
 
     def finish(self) -> None:
         """Bring rollups and coverage up to date, and take off the ledger what is held by now."""
-        give_up = time.monotonic() + DRAIN_SECONDS_MAX
-        while (taken := self._value("select public.drain_dirty_v1()")) != 0 and time.monotonic() < give_up:
-            if taken < 0:
-                # Another drainer is at work on the same queue.
-                time.sleep(0.2)
-        self._connection.execute("select public.close_covered_gaps_v1(%s)", (self._clock.now(),))
+        self._books.close()
 
     def _quote_chunks(self, files: Iterable[ArchiveFile], month: _Month) -> Iterator[str]:
         for file in files:
@@ -121,9 +106,7 @@ class ArchiveImport:
         entry = self._library.last(file.place)
         assert entry is not None, file
         why = absence(entry, file, self._plan.closed)
-        self.done.files += 1
-        if why is not None:
-            self.done.absences[why] = self.done.absences.get(why, 0) + 1
+        self.done.note_absence(why)
         if why is Absence.MISSING:
             month.missing.append(file)
         else:
@@ -147,17 +130,11 @@ class ArchiveImport:
         held = union(Span(one.open_time, one.close_time) for one in candles)
         empty = subtract(month.speaking(month.spoken_of, side), union(held, self._plan.closed))
         missing = subtract(month.speaking(month.missing, side), self._plan.closed)
-        self._connection.execute(
-            "select public.mark_empty_v1(%s::smallint, 1::smallint, %s::tstzmultirange)",
-            (self._numbers[side], multirange(empty)),
-        )
-        self._connection.execute(
-            "select public.record_gaps_v2(%s::smallint, 1::smallint, %s::tstzmultirange, 'import', %s)",
-            (self._numbers[side], multirange(missing), self._clock.now()),
-        )
+        self._books.mark_empty(self._numbers[side], empty)
+        self._books.record_missing(self._numbers[side], missing)
         self.done.missing = union(self.done.missing, missing)
 
-    def _count(self, month: _Month, loaded: LoadedMonth) -> None:
+    def _count(self, month: _Month, loaded: LoadedPartition) -> None:
         self.done.ticks += month.ticks
         self.done.candles += loaded.rows
         self.done.months += 1
@@ -165,20 +142,6 @@ class ArchiveImport:
 
     def _number_instruments(self) -> Mapping[PriceSide | None, int]:
         """The numbers of the instruments: the quotes' under None, candles' by their price."""
-        quotes = self._number(self._plan.symbol, self._archive.usual_side)
-        return {None: quotes} | {side: self._number(self._plan.symbol, side) for side in self._plan.sides}
-
-    def _number(self, symbol: str, side: PriceSide) -> int:
-        """The number of an instrument; one that is not known yet is added, but not followed."""
-        one = self._archive.instrument(symbol, side)
-        self._connection.execute(
-            "insert into public.instruments (exchange, symbol, base, quote, active, calendar)"
-            " values (%s, %s, %s, %s, false, %s) on conflict (exchange, symbol) do nothing",
-            (*one.key, one.base, one.quote, one.calendar),
-        )
-        return self._value("select id from public.instruments where exchange = %s and symbol = %s", *one.key)
-
-    def _value(self, query: LiteralString, *parameters: object) -> int:
-        row = self._connection.execute(query, parameters).fetchone()
-        assert row is not None, query
-        return int(row[0])
+        sides = {None: self._archive.usual_side} | {side: side for side in self._plan.sides}
+        instruments = {key: self._archive.instrument(self._plan.symbol, side) for key, side in sides.items()}
+        return {key: self._books.number_of_new(one) for key, one in instruments.items()}

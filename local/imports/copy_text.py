@@ -1,10 +1,12 @@
-"""Quotes and candles as lines that COPY reads: columns divided by tabs, exact digits, times in UTC."""
+"""Quotes, trades and candles as lines that COPY reads: columns divided by tabs, exact digits, times in UTC."""
 
 from collections.abc import Iterable
 
 from marketdata.model.candle import Candle
+from marketdata.model.quote import Quote
 from marketdata.model.quote_columns import QuoteColumns
-from marketdata.model.times import utc
+from marketdata.model.times import NANOSECONDS_A_MICROSECOND, utc
+from marketdata.model.trade import Side, Trade
 
 QUOTE_COLUMNS = ("instrument_id", "ordinal", "time", "bid", "ask", "bid_size", "ask_size")
 CANDLE_COLUMNS = (
@@ -24,6 +26,7 @@ CANDLE_COLUMNS = (
     "quote_volume",
     "taker_buy_volume",
 )
+TICK_COLUMNS = ("instrument_id", "taker_buy", "count", "time", "trade_id", "price", "size")
 _NULL = "\\N"
 _MILLISECONDS = tuple(f".{millisecond:03}+00" for millisecond in range(1_000))
 
@@ -53,6 +56,31 @@ def quote_lines(columns: QuoteColumns, instrument_id: int) -> str:
     )
 
 
+def single_quote_lines(quotes: Iterable[Quote], instrument_id: int) -> str:
+    """The lines of quotes in the exchange's order; sizes that are not known are null."""
+    listed = list(quotes)
+    rows = zip(_ordinals(quote.time_ns // NANOSECONDS_A_MICROSECOND for quote in listed), listed, strict=True)
+    return "".join(
+        [
+            f"{instrument_id}\t{ordinal}\t{utc(quote.time_ns).isoformat()}\t{quote.bid}\t{quote.ask}"
+            f"\t{_text(quote.bid_size)}\t{_text(quote.ask_size)}\n"
+            for ordinal, quote in rows
+        ]
+    )
+
+
+def tick_lines(trades: Iterable[Trade], instrument_id: int) -> str:
+    """The lines of trades, in their order."""
+    start = f"{instrument_id}\t"
+    return "".join(
+        [
+            f"{start}{'t' if trade.side is Side.BUY else 'f'}\t{trade.count}\t{utc(trade.time_ns).isoformat()}"
+            f"\t{trade.id}\t{trade.price}\t{trade.size}\n"
+            for trade in trades
+        ]
+    )
+
+
 def candle_lines(candles: Iterable[Candle], instrument_id: int) -> str:
     """The lines of candles, in their order."""
     return "".join([f"{_candle_line(candle, instrument_id)}\n" for candle in candles])
@@ -76,14 +104,18 @@ def _candle_line(candle: Candle, instrument_id: int) -> str:
         candle.quote_volume,
         candle.taker_buy_volume,
     )
-    return "\t".join([_NULL if value is None else str(value) for value in values])
+    return "\t".join(map(_text, values))
 
 
-def _ordinals(milliseconds: Iterable[int]) -> list[int]:
+def _text(value: object) -> str:
+    return _NULL if value is None else str(value)
+
+
+def _ordinals(times: Iterable[int]) -> list[int]:
     """Which of the quotes of its time each one is."""
     ordinals: list[int] = []
     before, ordinal = -1, 0
-    for one in milliseconds:
+    for one in times:
         ordinal = ordinal + 1 if one == before else 0
         before = one
         ordinals.append(ordinal)

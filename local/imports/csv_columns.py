@@ -1,4 +1,4 @@
-"""Candles and trades in CSV files of any shape: which column is what is said by a map, and every odd row by its number.
+"""Candles, trades and quotes in CSV files of any shape: a map says which column is what, and odd rows go by number.
 
 A map is `time=Open time,open=Open,...` or by position from 1 for files without a header: `time=1,open=2`. Numbers are
 read as exact decimals; times as RFC 3339 or as seconds, milliseconds, microseconds or nanoseconds since the epoch.
@@ -15,7 +15,8 @@ from pathlib import Path
 from marketdata.errors import RequestInvalid
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
-from marketdata.model.timeframe import M1
+from marketdata.model.quote import Quote
+from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import EPOCH, utc
 from marketdata.model.trade import Side, Trade
 from marketdata.serve.request_times import time_ns
@@ -28,13 +29,19 @@ class Kind(StrEnum):
 
     CANDLES = "candles"
     TRADES = "trades"
+    QUOTES = "quotes"
 
 
 _REQUIRED = {
     Kind.CANDLES: ("time", "open", "high", "low", "close", "volume"),
     Kind.TRADES: ("time", "id", "price", "size", "side"),
+    Kind.QUOTES: ("time", "bid", "ask"),
 }
-_OPTIONAL = {Kind.CANDLES: ("quote_volume", "trades", "taker_buy_volume"), Kind.TRADES: ()}
+_OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
+    Kind.CANDLES: ("quote_volume", "trades", "taker_buy_volume"),
+    Kind.TRADES: (),
+    Kind.QUOTES: ("bid_size", "ask_size"),
+}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL, "b": Side.BUY, "s": Side.SELL}
 
 
@@ -70,11 +77,13 @@ def column_map(kind: Kind, text: str | None) -> ColumnMap:
     return made
 
 
-def read_candles(path: Path, columns: ColumnMap, instrument: Instrument, observed_at: datetime) -> Iterator[Candle]:
-    """The 1m candles of a file, ranked `venue`. Raises: RequestInvalid with the line of what cannot be."""
+def read_candles(
+    path: Path, columns: ColumnMap, instrument: Instrument, timeframe: Timeframe, observed_at: datetime
+) -> Iterator[Candle]:
+    """The candles of a file, ranked `venue`. Raises: RequestInvalid with the line of what cannot be."""
     for line, row in _rows(path, columns):
         try:
-            yield _candle(row, instrument, observed_at)
+            yield _candle(row, instrument, timeframe, observed_at)
         except (InvalidOperation, ValueError, AssertionError, RequestInvalid) as error:
             raise _refused(path, line, error) from error
 
@@ -85,6 +94,15 @@ def read_trades(path: Path, columns: ColumnMap, instrument: Instrument) -> Itera
         try:
             yield _trade(row, instrument)
         except (InvalidOperation, ValueError, KeyError, RequestInvalid) as error:
+            raise _refused(path, line, error) from error
+
+
+def read_quotes(path: Path, columns: ColumnMap, instrument: Instrument) -> Iterator[Quote]:
+    """The quotes of a file, in its order. Raises: RequestInvalid with the line of what cannot be."""
+    for line, row in _rows(path, columns):
+        try:
+            yield _quote(row, instrument)
+        except (InvalidOperation, ValueError, RequestInvalid) as error:
             raise _refused(path, line, error) from error
 
 
@@ -115,14 +133,14 @@ def _places(path: Path, columns: ColumnMap, header: Sequence[str]) -> dict[str, 
     return places
 
 
-def _candle(row: Mapping[str, str], instrument: Instrument, observed_at: datetime) -> Candle:
+def _candle(row: Mapping[str, str], instrument: Instrument, timeframe: Timeframe, observed_at: datetime) -> Candle:
     opens = utc(time_ns(_text(row, "time"), "time"))
-    if M1.floor(opens) != opens:
-        raise ValueError(f"{opens} does not open a minute")
+    if timeframe.floor(opens) != opens:
+        raise ValueError(f"no candle of {timeframe} opens at {opens:%Y-%m-%d %H:%M:%S}")
     return Candle(
         exchange=instrument.exchange,
         symbol=instrument.symbol,
-        timeframe=M1,
+        timeframe=timeframe,
         open_time=opens,
         open=_number(row, "open"),
         high=_number(row, "high"),
@@ -143,6 +161,14 @@ def _trade(row: Mapping[str, str], instrument: Instrument) -> Trade:
     side = _SIDES[_text(row, "side").casefold()]
     moment, number = time_ns(_text(row, "time"), "time"), int(_text(row, "id"))
     return Trade(instrument.symbol, number, moment, _number(row, "price"), _number(row, "size"), side)
+
+
+def _quote(row: Mapping[str, str], instrument: Instrument) -> Quote:
+    bid_size, ask_size = (
+        _number(row, field, least=Decimal(0)) if row.get(field) else None for field in ("bid_size", "ask_size")
+    )
+    moment = time_ns(_text(row, "time"), "time")
+    return Quote(instrument.symbol, moment, _number(row, "bid"), _number(row, "ask"), bid_size, ask_size)
 
 
 def _number(row: Mapping[str, str], field: str, least: Decimal | None = None) -> Decimal:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Generic
 
 from marketdata.clock import Clock
 from marketdata.compute.coverage import Spans, contains
@@ -11,6 +12,7 @@ from marketdata.exchanges.exchange import ArchiveFile, Request, TickArchive
 from marketdata.model.times import EPOCH
 
 from local.imports.library import Entry, FileState, Library
+from local.imports.plan import AnyFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,16 @@ class Patience:
     throttled_seconds_max: float = 120.0
 
 
-class Fetcher:
-    """Brings files into a library. `get` paces itself and raises RemoteError; `closed` is when no market traded."""
+class Fetcher(Generic[AnyFile]):
+    """Brings files into a library; `closed` is when no market traded.
+
+    `ask` paces itself, gives the body of a file, or nothing of one without entries, and raises RemoteError; also for a
+    body that cannot be what it should be.
+    """
 
     def __init__(
         self,
-        get: Callable[[Request], bytes],
-        archive: TickArchive,
+        ask: Callable[[AnyFile], bytes],
         library: Library,
         clock: Clock,
         *,
@@ -39,8 +44,7 @@ class Fetcher:
         random_source: Random | None = None,
     ) -> None:
         self.requests = 0
-        self._get = get
-        self._archive = archive
+        self._ask = ask
         self._library = library
         self._clock = clock
         self._closed = closed
@@ -48,7 +52,7 @@ class Fetcher:
         self._patience = patience or Patience()
         self._random = random_source or Random()
 
-    def fetch(self, file: ArchiveFile, *, again: bool = False) -> Entry:
+    def fetch(self, file: AnyFile, *, again: bool = False) -> Entry:
         """The file's entry; `again` asks the exchange even if the library has it.
 
         A file that cannot be had is `absent`, with every reason that was given. Raises: RemoteThrottled if the exchange
@@ -62,6 +66,7 @@ class Fetcher:
         for attempt in range(self._patience.tries_max):
             if reasons:
                 self._sleep(self._random.uniform(0, self._ceiling(attempt)))
+            self.requests += 1
             try:
                 body = self._ask(file)
             except RemoteThrottled as throttled:
@@ -84,17 +89,9 @@ class Fetcher:
                     return self._library.note(file.place, FileState.EMPTY, self._clock.now())
         return self._library.note(file.place, FileState.ABSENT, self._clock.now(), _joined(reasons))
 
-    def _believed(self, file: ArchiveFile, times: int) -> bool:
+    def _believed(self, file: AnyFile, times: int) -> bool:
         """Whether it is so: said twice, or once of a time at which the calendar says the same."""
         return times > 1 or contains(self._closed, file.span)
-
-    def _ask(self, file: ArchiveFile) -> bytes:
-        """The body, nothing if it has no entries. Raises: RemoteError; RemoteMalformed too if it cannot be read."""
-        self.requests += 1
-        body = self._get(file.request)
-        if file.timeframe is None:
-            return body if len(self._archive.parse_ticks(body, file)) else b""
-        return body if self._archive.parse_candles(body, file, EPOCH) else b""
 
     def _ceiling(self, attempt: int) -> float:
         return min(self._patience.seconds_max, self._patience.seconds_first * 2.0**attempt)
@@ -104,6 +101,18 @@ class Fetcher:
         if seconds > self._patience.throttled_seconds_max:
             raise throttled
         self._sleep(max(0.0, seconds))
+
+
+def ask_archive(get: Callable[[Request], bytes], archive: TickArchive) -> Callable[[ArchiveFile], bytes]:
+    """Asks for the files of an archive of quotes, and reads each at once, so that no bad one is kept."""
+
+    def ask(file: ArchiveFile) -> bytes:
+        body = get(file.request)
+        if file.timeframe is None:
+            return body if len(archive.parse_ticks(body, file)) else b""
+        return body if archive.parse_candles(body, file, EPOCH) else b""
+
+    return ask
 
 
 def _whole(error: RemoteError) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
 from marketdata.compute.calendar import closed as closed_time
 from marketdata.compute.coverage import Spans, contains
-from marketdata.compute.months import by_month
+from marketdata.compute.months import by_month, day_of
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.exchange import ArchiveFile, TickArchive
 from marketdata.model.quote import PriceSide
@@ -21,30 +22,43 @@ class Content(StrEnum):
     """What of an archive is imported."""
 
     TICKS = "ticks"
-    """Every quote, and the minute candles that they make."""
+    """Every quote or trade, and the minute candles that they make."""
     CANDLES = "candles"
-    """The exchange's own minute candles alone: a day a file instead of an hour."""
+    """The exchange's own minute candles alone: fewer and smaller files."""
 
 
 class Absence(StrEnum):
-    """Why an hour has no ticks."""
+    """Why a file has nothing."""
 
     MARKET_CLOSED = "market_closed"
     NO_TRADES = "no_trades"
     MISSING = "missing"
 
 
+class File(Protocol):
+    """One file of an archive: where a copy of it belongs, below some folder, and all the time that it speaks of."""
+
+    @property
+    def place(self) -> str: ...
+
+    @property
+    def span(self) -> Span: ...
+
+
+AnyFile = TypeVar("AnyFile", bound=File)
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """One import: `files` in order of time; `closed` is when the market did not trade."""
+class Plan(Generic[AnyFile]):
+    """One import: `files` in order of time; `closed` is when the market did not trade; `sides`: which prices, if so."""
 
     symbol: str
     span: Span
     content: Content
-    sides: tuple[PriceSide, ...]
     chunk: timedelta
-    files: tuple[ArchiveFile, ...]
-    closed: Spans
+    files: tuple[AnyFile, ...]
+    closed: Spans = ()
+    sides: tuple[PriceSide, ...] = ()
 
     def chunks(self) -> Iterator[Span]:
         """The stretches that are fetched and reported together; none crosses the end of a month."""
@@ -55,7 +69,7 @@ class Plan:
                 yield Span(start, end)
                 start = end
 
-    def files_in(self, span: Span) -> list[ArchiveFile]:
+    def files_in(self, span: Span) -> list[AnyFile]:
         """The files that begin in `span`."""
         return [file for file in self.files if file.span.start in span]
 
@@ -68,11 +82,10 @@ def plan_import(
     content: Content,
     sides: Sequence[PriceSide],
     chunk: timedelta,
-) -> Plan:
+) -> Plan[ArchiveFile]:
     """Raises: NotFound for an unknown symbol; RequestInvalid for a chunk not of whole days, or a price not offered."""
-    if chunk < timedelta(days=1) or chunk % timedelta(days=1):
-        raise RequestInvalid("--chunk", "is whole days, at least one: 7d")
-    whole = _whole_days(span) if content is Content.CANDLES else span
+    require_days(chunk)
+    whole = whole_days(span) if content is Content.CANDLES else span
     files: list[ArchiveFile] = []
     if content is Content.TICKS:
         files += archive.tick_files(symbol, whole)
@@ -81,11 +94,17 @@ def plan_import(
             files += archive.candle_files(symbol, M1, side, whole)
     closed = closed_time(archive.instrument(symbol, archive.usual_side).calendar, whole)
     in_order = tuple(sorted(files, key=lambda file: (file.span, file.side)))
-    return Plan(files[0].symbol, whole, content, tuple(sides), chunk, in_order, closed)
+    return Plan(files[0].symbol, whole, content, chunk, in_order, closed, tuple(sides))
 
 
-def absence(entry: Entry, file: ArchiveFile, closed: Spans) -> Absence | None:
-    """Why a file has no ticks; None if it has some."""
+def require_days(chunk: timedelta) -> None:
+    """Raises: RequestInvalid for a chunk that is not of whole days."""
+    if chunk < timedelta(days=1) or chunk % timedelta(days=1):
+        raise RequestInvalid("--chunk", "is whole days, at least one: 7d")
+
+
+def absence(entry: Entry, file: File, closed: Spans) -> Absence | None:
+    """Why a file has nothing; None if it has something."""
     if entry.state is FileState.DATA:
         return None
     if contains(closed, file.span):
@@ -93,7 +112,7 @@ def absence(entry: Entry, file: ArchiveFile, closed: Spans) -> Absence | None:
     return Absence.NO_TRADES if entry.state is FileState.EMPTY else Absence.MISSING
 
 
-def _whole_days(span: Span) -> Span:
-    start = span.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    end = span.end.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Span(start, end if end == span.end else end + timedelta(days=1))
+def whole_days(span: Span) -> Span:
+    """The days that share a moment with `span`."""
+    end = day_of(span.end).start
+    return Span(day_of(span.start).start, end if end == span.end else end + timedelta(days=1))

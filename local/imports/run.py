@@ -3,17 +3,33 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, Protocol
 
 from marketdata.compute.months import month_of
 from marketdata.errors import RemoteUnavailable
 from marketdata.model.span import Span
 
-from local.imports.archive_import import ArchiveImport, Imported
 from local.imports.fetch import Fetcher
-from local.imports.plan import Absence, Plan, absence
+from local.imports.imported import Imported
+from local.imports.plan import Absence, AnyFile, Plan, absence
 
 ABSENT_IN_A_ROW_MAX = 24
-"""So many open hours after another that cannot be had, and the archive is taken to be away."""
+"""So many files of open hours after another that cannot be had, and the archive is taken to be away."""
+
+
+class Loads(Protocol):
+    """What puts fetched files into the database."""
+
+    exchange: str
+    done: Imported
+
+    def load(self, span: Span) -> None:
+        """Load `span`, which lies in one month and was fetched, in one transaction."""
+        ...
+
+    def finish(self) -> None:
+        """Bring rollups and coverage up to date."""
+        ...
 
 
 @dataclass(slots=True)
@@ -38,11 +54,17 @@ class Progress:
         )
 
 
-class ImportRun:
+class ImportRun(Generic[AnyFile]):
     """Runs a plan. `say` hears every sentence; `again` asks for files anew that the library has."""
 
     def __init__(
-        self, plan: Plan, fetcher: Fetcher, load: ArchiveImport, say: Callable[[str], object], *, again: bool = False
+        self,
+        plan: Plan[AnyFile],
+        fetcher: Fetcher[AnyFile],
+        load: Loads,
+        say: Callable[[str], object],
+        *,
+        again: bool = False,
     ) -> None:
         self.progress = Progress(len(plan.files))
         self._plan = plan
@@ -75,7 +97,9 @@ class ImportRun:
             self._absent_in_a_row = self._absent_in_a_row + 1 if missing else 0
             if self._absent_in_a_row >= ABSENT_IN_A_ROW_MAX:
                 raise RemoteUnavailable(
-                    self._load.exchange, f"{self._absent_in_a_row} files after another; the last: {entry.reason}"
+                    self._load.exchange,
+                    f"{self._absent_in_a_row} files after another cannot be had; the last, {file.place}:"
+                    f" {entry.reason} (if there is nothing that old, begin later)",
                 )
             self.progress.files += 1
             self.progress.requested = self._fetcher.requests

@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 LIBRARY = "layers/marketdata/python/marketdata"
 BARS = f"{LIBRARY}/compute/bars.py"
 BUCKET = f"{LIBRARY}/compute/bucket.py"
+BUCKETS = f"{LIBRARY}/compute/buckets.py"
 MERGE = f"{LIBRARY}/compute/merge.py"
 ROLLUP = f"{LIBRARY}/compute/rollup.py"
 COINBASE = f"{LIBRARY}/exchanges/coinbase.py"
@@ -101,7 +102,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("rounding-sums", BARS, "setcontext(EXACT)", "setcontext(before)", (TEST_BARS,)),
     Mutant(
         "late-trade-reopens-its-bucket",
-        BARS,
+        BUCKETS,
         "if start_ns < self._forgotten_before_ns:",
         "if False:",
         (TEST_BARS,),
@@ -131,7 +132,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "silence-between-lost-trades",
         BARS,
-        "if before is not None and self._ids_contiguous and self.seen.covers(before[0], bucket.first_id):",
+        "if before is not None and self._ids_contiguous and self.seen.covers(before[1], bucket.first_id):",
         "if before is not None and self._ids_contiguous:",
         (TEST_BARS,),
     ),

@@ -3,22 +3,28 @@
 import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
+from marketdata.clock import FakeClock
 from marketdata.errors import RequestInvalid
 
-from cli.import_history import asked_span, days
+from cli.import_options import asked_span, days
+from local.exchanges.binance import binance_simulator
 from local.exchanges.coinbase import Simulator
 from local.exchanges.dukascopy import ArchiveFaults, DukascopyArchive
+from local.exchanges.products import Product
 from local.exchanges.quotes import QuoteMarket
+from local.exchanges.tape import Tape
 from tests.conftest import RunningSupabase
 from tests.unit.local.imports.house import dump, migrated_database
 
 ROOT = Path(__file__).parents[3]
 SPAN = ("--from", "2024-01-30", "--to", "2024-02-01")
 DEADLINE_SECONDS = 60.0
+THIN = Product("BTC", "USDT", Decimal(65_000), 2, Decimal(1), trades_a_minute=2, quiet=0.1)
 
 
 async def marketdata(*arguments: str, kill: "asyncio.Event | None" = None) -> tuple[int, str, str]:
@@ -104,6 +110,50 @@ async def test_what_cannot_be_had_is_printed_and_makes_exit_code_3(supabase: Run
     assert "1 missing" in err
 
 
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_days_of_binance_are_imported_and_a_csv_file_twice_changes_nothing(
+    supabase: RunningSupabase, tmp_path: Path
+) -> None:
+    listed_at = datetime(2024, 12, 31, tzinfo=UTC)
+    server = binance_simulator(Tape(7, (THIN,)), FakeClock(listed_at + timedelta(days=4)), listed_at=listed_at)
+    with migrated_database(supabase.dsn) as database:
+        dsn = f"{database.info.dsn} password={database.info.password}"
+        async with Simulator(server) as listening:
+            options = ("--url", listening.url, "--database-url", dsn, "--folder", str(tmp_path))
+            span = ("--from", "2024-12-31", "--to", "2025-01-03")
+            code, out, err = await marketdata("import", "binance", "BTC-USDT", *span, *options)
+        assert (code, out) == (0, ""), err
+        assert "6 files in 2 months (2 new, attached whole); files with nothing: none" in err
+        before = dump(database)
+        lines = database.execute(
+            "select extract(epoch from open_time)::bigint, open, high, low, close, volume from public.candles"
+            " where timeframe = 1 and open_time < '2025-01-01Z' order by open_time"
+        ).fetchall()
+        path = tmp_path / "own.csv"
+        path.write_text("".join(",".join(map(str, line)) + "\n" for line in lines))
+        places = "time=1,open=2,high=3,low=4,close=5,volume=6"
+        csv = ("--exchange", "binance", "--symbol", "BTCUSDT", "--columns", places, "--database-url", dsn)
+        for _ in range(2):
+            code, _, err = await marketdata("import", "csv", str(path), *csv)
+            assert code == 0, err
+        # What is proven stays; at the edges the newer word of the same rank counts, once.
+        after = dump(database)
+        assert after["ticks"] == before["ticks"]
+        assert len(set(after["candles"].splitlines()) - set(before["candles"].splitlines())) < 10
+        await marketdata("import", "csv", str(path), *csv)
+        assert dump(database) == after
+
+
+async def test_what_is_no_symbol_or_no_chunk_of_binance_is_refused() -> None:
+    span = ("--from", "2024-01-01", "--to", "2024-02-01", "--dry-run")
+    code, _, err = await marketdata("import", "binance", "btc/usdt", *span)
+    assert (code, "BTCUSDT from 2024-01-01T00:00:00Z" in err, "62 files in 5 chunks" in err) == (0, True, True)
+    for wrong in (("BTC-USDT-PERP", *span), ("BTC;USDT", *span), ("BTC-USDT", *span, "--chunk", "5h")):
+        code, _, err = await marketdata("import", "binance", *wrong)
+        assert code == 2, err
+
+
 async def test_a_dry_run_says_what_would_be_done_and_needs_nothing() -> None:
     code, out, err = await marketdata("import", "dukascopy", "eur/usd", *SPAN, "--dry-run", "--manage-indexes")
     assert (code, out) == (0, "")
@@ -127,12 +177,14 @@ async def test_an_instrument_that_the_archive_has_not_is_refused() -> None:
 
 
 def test_the_span_is_whole_hours_and_ends_where_an_archive_can() -> None:
-    now = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
-    span = asked_span("2026-11-20T10:20:00Z", "2026-11-20T11:01:00Z", now)
+    newest, hour = datetime(2026, 11, 21, 10, 30, tzinfo=UTC), timedelta(hours=1)
+    span = asked_span("2026-11-20T10:20:00Z", "2026-11-20T11:01:00Z", newest, hour)
     assert (span.start.hour, span.end.hour) == (10, 12)
-    assert asked_span("2026-11-20", "2026-12-31", now).end == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    assert asked_span("2026-11-20", "2026-12-31", newest, hour).end == datetime(2026, 11, 21, 10, tzinfo=UTC)
+    days_of = asked_span("2026-11-18T10:20:00Z", "2026-12-31", newest, timedelta(days=1))
+    assert (days_of.start, days_of.end) == (datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))
     with pytest.raises(RequestInvalid, match="nothing before"):
-        asked_span("2026-12-01", "2026-12-31", now)
+        asked_span("2026-12-01", "2026-12-31", newest, hour)
 
 
 def test_a_chunk_is_days() -> None:

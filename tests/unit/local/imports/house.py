@@ -8,17 +8,27 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from aiohttp import web
 from marketdata.clock import FakeClock
 from marketdata.errors import RemoteAbsent, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.archives import archive_source
+from marketdata.exchanges.binance_archive import BinanceArchive
 from marketdata.exchanges.exchange import Request
+from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
 from marketdata.model.span import Span
 
+from local.exchanges.binance_archive import BinanceArchive as BinanceDays
+from local.exchanges.binance_market import BinanceMarket, spelling
 from local.exchanges.dukascopy import ArchiveFaults, DukascopyArchive
+from local.exchanges.products import Product
 from local.exchanges.quotes import QuoteMarket
-from local.imports.archive_import import ArchiveImport, Imported
-from local.imports.fetch import Fetcher
+from local.exchanges.tape import Tape
+from local.imports.archive_import import ArchiveImport
+from local.imports.day_import import DayImport
+from local.imports.day_plan import ask_days, plan_days
+from local.imports.fetch import Fetcher, ask_archive
+from local.imports.imported import Imported
 from local.imports.library import Library
 from local.imports.plan import Content, plan_import
 from local.imports.run import ImportRun
@@ -84,12 +94,65 @@ def run_import(
     clock = FakeClock(NOW)
     plan = plan_import(source.adapter, "EURUSD", span, content=content, sides=sides, chunk=chunk)
     library = Library(folder)
-    fetcher = Fetcher(source.get, source.adapter, library, clock, closed=plan.closed, sleep=lambda _seconds: None)
+    fetcher = Fetcher(
+        ask_archive(source.get, source.adapter), library, clock, closed=plan.closed, sleep=lambda _seconds: None
+    )
     load = ArchiveImport(connection, source.adapter, library, plan, clock)
     return ImportRun(plan, fetcher, load, lambda _sentence: None, again=again).run()
 
 
+class Days:
+    """Binance's archive of days as imports ask it; `before` is called with every path that is asked for.
+
+    `gone` are beginnings of paths that are not there, `instead` what is answered in the place of the market's own.
+    """
+
+    def __init__(self, *, spoilt: frozenset[str] = frozenset(), listed_at: datetime, product: Product) -> None:
+        self.tape = Tape(7, (product,))
+        self.market = BinanceMarket(self.tape, listed_at)
+        self.before: Callable[[str], object] = lambda _path: None
+        self.gone: set[str] = set()
+        self.instead: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.server = BinanceDays(self.market, FakeClock(NOW), spoilt)
+
+    def get(self, request: Request) -> bytes:
+        """As net/rest."""
+        self.before(request.path)
+        self.asked.append(request.path)
+        if request.path in self.instead:
+            return self.instead[request.path]
+        if any(part in request.path for part in self.gone):
+            raise RemoteAbsent("binance", "HTTP 404", "")
+        try:
+            return self.server.answer(request.path)
+        except web.HTTPNotFound:
+            raise RemoteAbsent("binance", "HTTP 404", "") from None
+
+
+def run_days(
+    connection: psycopg.Connection,
+    source: Days,
+    folder: Path,
+    span: Span,
+    *,
+    content: Content = Content.TICKS,
+    keep_ticks: bool = True,
+    again: bool = False,
+) -> Imported:
+    """The whole import of days, as the command line runs it, without waiting."""
+    clock, archive, library = FakeClock(NOW), BinanceArchive(), Library(folder)
+    (product,) = source.market.products.values()
+    instrument = Instrument("binance", spelling(product), product.base, product.quote, active=False)
+    plan = plan_days(archive, instrument.symbol, span, content=content, chunk=7 * DAY)
+    ask = ask_days(source.get, archive, instrument.symbol)
+    fetcher = Fetcher(ask, library, clock, closed=(), sleep=lambda _seconds: None)
+    load = DayImport(connection, archive, library, plan, instrument=instrument, clock=clock, keep_ticks=keep_ticks)
+    return ImportRun(plan, fetcher, load, lambda _sentence: None, again=again).run()
+
+
 _DUMPS: dict[str, LiteralString] = {
+    "ticks": "select * from public.ticks order by instrument_id, time, trade_id",
     "quotes": "select * from public.quotes order by instrument_id, time, ordinal",
     "candles": "select * from public.candles order by instrument_id, timeframe, open_time",
     "coverage": "select * from public.coverage order by instrument_id, timeframe, month",

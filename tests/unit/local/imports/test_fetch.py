@@ -18,7 +18,7 @@ from marketdata.exchanges.dukascopy_classic import DukascopyClassic
 from marketdata.exchanges.exchange import Request
 from marketdata.model.span import Span
 
-from local.imports.fetch import Fetcher, Patience
+from local.imports.fetch import Fetcher, Patience, ask_archive
 from local.imports.library import MANIFEST, FileState, Library
 from tests.unit.exchanges.archives import bi5
 
@@ -37,8 +37,7 @@ class Rig:
         self.library = Library(folder)
         self._answers = list(answers)
         self.fetcher = Fetcher(
-            self._get,
-            DukascopyClassic(),
+            ask_archive(self._get, DukascopyClassic()),
             self.library,
             FakeClock(NOW),
             closed=(),

@@ -11,7 +11,6 @@ first moment of the exchange that it told of after it had acknowledged the subsc
 subscribing is no such moment.
 """
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from decimal import getcontext, setcontext
 from itertools import islice
 
 from marketdata.compute.bucket import EXACT, Bucket
+from marketdata.compute.buckets import LONG_AGO_NS, Buckets
 from marketdata.compute.continuity import Contiguity, IdRuns, RecentTrades
 from marketdata.compute.coverage import Spans, union
 from marketdata.model.candle import Candle, Source
@@ -33,11 +33,8 @@ from marketdata.model.trade import Side, Trade
 HEARTBEAT_GRACE_NS = 2 * NANOSECONDS_A_SECOND
 
 LATE_TRADES_MAX = 10_000
-BESIDE_MAX = 10_000
 ABSENT_MAX = 10_000
 EMPTY_KEPT = 180
-
-_LONG_AGO_NS = -(2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +77,16 @@ class Bars:
         self.cut = 0
         """Aggregates passed over because a part of them was seen before; the rest of their ids stays a hole."""
         self._ids_contiguous = ids_contiguous
-        self._buckets_max = buckets_max
-        self._buckets: dict[int, Bucket] = {}
-        self._starts: list[int] = []
+        self._buckets = Buckets(timeframe, buckets_max)
         self._unsettled: set[int] = set()
-        self._newest: Bucket | None = None
         self._late: list[Trade] = []
         self._empty: list[Span] = []
         self._told_empty: deque[Span] = deque(maxlen=EMPTY_KEPT)
-        self._forgotten_before_ns = _LONG_AGO_NS
-        self._time_ns = _LONG_AGO_NS
-        self._complete_until_ns = _LONG_AGO_NS
-        self._empty_until_ns = _LONG_AGO_NS
+        self._time_ns = LONG_AGO_NS
+        self._complete_until_ns = LONG_AGO_NS
+        self._empty_until_ns = LONG_AGO_NS
         self._whole_since_ns: int | None = None
         self._acknowledged_at_ns: int | None = None
-        self._beside: list[tuple[int, int]] = []
         self._stirred = False
         self._pending: list[Trade] = []
         # The door of the hot path: a bound C method, not a method of ours.
@@ -119,7 +111,7 @@ class Bars:
 
     def told(self) -> Spans:
         """The time of which the candle that is taken from here is as good as any: open, complete, or known empty."""
-        mine = [one for one in self._buckets.values() if not one.closed or one.source is not Source.PARTIAL]
+        mine = [one for one in self._buckets if not one.closed or one.source is not Source.PARTIAL]
         return union([*(Span(one.open_time, utc(one.end_ns)) for one in mine), *self._told_empty])
 
     def candle_at(self, open_time: datetime) -> Candle | None:
@@ -130,7 +122,7 @@ class Bars:
     @property
     def beginning(self) -> tuple[int, int] | None:
         """(first trade id, opening in nanoseconds) of the oldest bucket, while nothing before that trade was seen."""
-        oldest = self._buckets[self._starts[0]] if self._starts else None
+        oldest = self._buckets.oldest
         if oldest is None or not self._ids_contiguous or self.seen.lowest != oldest.first_id:
             return None
         return oldest.first_id, oldest.start_ns
@@ -144,7 +136,7 @@ class Bars:
         if known is not None:
             self._put_away(known)
         self.account_for(first_id, last_id)
-        self._settle((close_ns, last_id))
+        self._buckets.note_end(close_ns, last_id)
 
     def account_for(self, first_id: int, last_id: int) -> None:
         """The trades with these ids, both included, are known not to be missing: they are elsewhere, or never were."""
@@ -163,7 +155,7 @@ class Bars:
         Unproven buckets around them stay as the store has them: here they would look whole from now on.
         """
         self.fold()
-        for bucket in [one for one in self._buckets.values() if one.touches(first_id, last_id)]:
+        for bucket in [one for one in self._buckets if one.touches(first_id, last_id)]:
             if not self._is_proven(bucket):
                 self._put_away(bucket)
         self.account_for(first_id, last_id)
@@ -174,7 +166,8 @@ class Bars:
         From the one of the trade before to the one of the trade after, or to the newest time that the exchange named.
         """
         self.fold()
-        start_ns, end_ns = self._end_of_what_precedes(first_id), self._start_of_what_follows(last_id)
+        start_ns = self._buckets.end_of_what_precedes(first_id, self._is_proven)
+        end_ns = self._buckets.start_of_what_follows(last_id, self._is_proven, self._time_ns)
         if start_ns is None or start_ns >= end_ns:
             return None
         return Span(utc(start_ns), utc(end_ns))
@@ -209,9 +202,10 @@ class Bars:
         if not self._stirred:
             return []
         self._stirred = False
-        changes = [change for start in sorted(self._unsettled) if (change := self._change(self._buckets[start]))]
+        unsettled = [bucket for start_ns in sorted(self._unsettled) if (bucket := self._buckets.get(start_ns))]
+        changes = [change for bucket in unsettled if (change := self._change(bucket))]
         self._note_trailing_emptiness()
-        self._forget()
+        self._unsettled.difference_update(self._buckets.forget())
         return changes
 
     def take_empty(self) -> list[Span]:
@@ -248,7 +242,7 @@ class Bars:
 
         This loop is where the feed's time goes: everything it touches is a local name. Measured in docs/performance.md.
         """
-        bucket, highest = self._newest, self.seen.highest
+        bucket, highest = self._buckets.newest, self.seen.highest
         if bucket is None or highest is None or not self._ids_contiguous:
             return 0
         expected = highest + 1
@@ -300,10 +294,10 @@ class Bars:
             self.cut += 1
             return at + 1
         self.counts.trades += trade.count
-        if bucket is None and self.is_settled(start_ns):
+        if bucket is None and self._buckets.is_settled(start_ns):
             self._set_aside(trade)
             return at + 1
-        bucket = bucket or self._open(trade, start_ns)
+        bucket = bucket or self._buckets.open(trade, start_ns)
         self._note_seen(bucket, trade)
         bucket.join(trade)
         self._note_whole(trade.time_ns)
@@ -328,28 +322,17 @@ class Bars:
         ids = range(trade.id, trade.last_id + 1)
         return all(one in self._absent or not self.seen.covers(one, one) for one in ids)
 
-    def is_settled(self, start_ns: int) -> bool:
-        """Whether the store alone has this bucket: a trade that comes now must not open it as a candle of one trade."""
-        if start_ns < self._forgotten_before_ns:
-            return True
-        end_ns = start_ns + self.timeframe.duration_ns
-        at = bisect_left(self._beside, (end_ns,))
-        return at < len(self._beside) and self._beside[at][0] == end_ns
-
-    def _open(self, trade: Trade, start_ns: int) -> Bucket:
-        bucket = Bucket.opened_by(trade, start_ns, start_ns + self.timeframe.duration_ns)
-        self._buckets[start_ns] = bucket
-        insort(self._starts, start_ns)
-        if self._newest is None or start_ns > self._newest.start_ns:
-            self._newest = bucket
-        return bucket
+    def is_settled(self, open_time: datetime) -> bool:
+        """Whether the store alone has the bucket that opens then: a trade that comes now must not open it anew."""
+        return self._buckets.is_settled(nanoseconds(open_time))
 
     def _note_seen(self, bucket: Bucket, trade: Trade) -> None:
         if not self._ids_contiguous:
             bucket.ids.add(trade.id)
             return
-        assert self._newest is not None
-        self.counts.backwards += bucket.is_overtaken_by(trade) or self._newest.is_overtaken_by(trade)
+        newest = self._buckets.newest
+        assert newest is not None
+        self.counts.backwards += bucket.is_overtaken_by(trade) or newest.is_overtaken_by(trade)
         self._note_id(trade)
 
     def _note_id(self, trade: Trade) -> None:
@@ -406,38 +389,14 @@ class Bars:
         return quiet and self.seen.covers(bucket.first_id - 1, bucket.last_id)
 
     def _note_emptiness_before(self, bucket: Bucket) -> None:
-        before = None if bucket.joined else self._end_before(bucket)
-        if before is not None and self._ids_contiguous and self.seen.covers(before[0], bucket.first_id):
+        before = None if bucket.joined else self._buckets.end_before(bucket)
+        if before is not None and self._ids_contiguous and self.seen.covers(before[1], bucket.first_id):
             bucket.joined = True
-            self._note_empty(before[1], bucket.start_ns)
-
-    def _end_before(self, bucket: Bucket) -> tuple[int, int] | None:
-        """(last trade id, end) of the bucket before this one, in memory or beside it."""
-        at = bisect_left(self._starts, bucket.start_ns)
-        beside = bisect_left(self._beside, (bucket.start_ns + 1,))
-        ends = [(end_ns, last_id) for end_ns, last_id in self._beside[max(0, beside - 1) : beside]]
-        if at:
-            before = self._buckets[self._starts[at - 1]]
-            ends.append((before.end_ns, before.last_id))
-        return max(((last_id, end_ns) for end_ns, last_id in ends), key=lambda one: one[1], default=None)
-
-    def _end_of_what_precedes(self, first_id: int) -> int | None:
-        """Where the bucket of the trade before this id ends, if it is proven, else where it begins."""
-        before = [bucket for bucket in self._buckets.values() if bucket.first_id < first_id]
-        ends = [bucket.end_ns if self._is_proven(bucket) else bucket.start_ns for bucket in before]
-        return max([*ends, *(end_ns for end_ns, last in self._beside if last < first_id)], default=None)
-
-    def _start_of_what_follows(self, last_id: int) -> int:
-        """Where the bucket of the trade after this id ends, if it is in memory, else where it begins."""
-        after = [bucket for bucket in self._buckets.values() if bucket.last_id > last_id]
-        starts = [bucket.start_ns if self._is_proven(bucket) else bucket.end_ns for bucket in after]
-        starts += [self.timeframe.floor_ns(end_ns - 1) for end_ns, last in self._beside if last > last_id]
-        return min(starts, default=self.timeframe.floor_ns(self._time_ns))
+            self._note_empty(before[0], bucket.start_ns)
 
     def _note_trailing_emptiness(self) -> None:
         """From the end of the newest bucket, in memory or beside it, until the exchange said that it is the newest."""
-        ends = [(self._newest.end_ns, self._newest.last_id)] if self._newest is not None else []
-        known = [end_ns for end_ns, last_id in (*ends, *self._beside[-1:]) if last_id == self.seen.highest]
+        known = self._buckets.ends_with(self.seen.highest)
         if not known or self._complete_until_ns <= max(known):
             return
         start_ns = max(*known, self._empty_until_ns)
@@ -452,26 +411,6 @@ class Bars:
             self._empty.append(span)
             self._told_empty.append(span)
 
-    def _forget(self) -> None:
-        while self._buckets_max is not None and len(self._starts) > self._buckets_max:
-            start_ns = self._starts.pop(0)
-            self._forgotten_before_ns = self._buckets.pop(start_ns).end_ns
-            self._unsettled.discard(start_ns)
-
     def _put_away(self, bucket: Bucket) -> None:
-        """Leave a bucket to the store; it still stands between its neighbours."""
-        self._starts.remove(bucket.start_ns)
-        del self._buckets[bucket.start_ns]
         self._unsettled.discard(bucket.start_ns)
-        self._settle((bucket.end_ns, bucket.last_id))
-        if bucket is self._newest:
-            self._newest = self._buckets[self._starts[-1]] if self._starts else None
-
-    def _settle(self, end: tuple[int, int]) -> None:
-        """Remember (end, last trade id) of a bucket that the store has."""
-        at = bisect_left(self._beside, (end[0],))
-        if at < len(self._beside) and self._beside[at][0] == end[0]:
-            self._beside[at] = max(self._beside[at], end)
-        else:
-            self._beside.insert(at, end)
-        del self._beside[: len(self._beside) - BESIDE_MAX]
+        self._buckets.put_away(bucket)

@@ -1,4 +1,4 @@
-"""Calendar months of UTC: what the database keeps minutes and quotes by."""
+"""Calendar months and days of UTC: what the database keeps minutes and quotes, and trades, by."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,6 +10,12 @@ def month_of(time: datetime) -> Span:
     """The month that holds `time`."""
     start = time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return Span(start, (start + timedelta(days=32)).replace(day=1))
+
+
+def day_of(time: datetime) -> Span:
+    """The day that holds `time`."""
+    start = time.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Span(start, start + timedelta(days=1))
 
 
 def by_month(span: Span) -> Iterator[Span]:

@@ -1,4 +1,4 @@
-"""What an exchange adapter is: four small, pure protocols. An exchange implements those that it can honour.
+"""What an exchange adapter is: a few small, pure protocols. An exchange implements those that it can honour.
 
 Nothing here performs input or output: frames and bodies come in, events, requests and frames go out. Arrival time is an
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.
@@ -244,12 +244,16 @@ class ArchiveDay:
 
 
 class TradeArchive(Protocol):
-    """Trades of whole days, in files."""
+    """Trades of whole days, and the exchange's own candles of them, in files."""
 
     name: str
 
     def trade_days(self, symbol: str, span: Span) -> list[ArchiveDay]:
         """The whole days in `span`, oldest first."""
+        ...
+
+    def candle_days(self, symbol: str, timeframe: Timeframe, span: Span) -> list[ArchiveDay]:
+        """The same with candles. Raises: RequestInvalid for a timeframe not offered."""
         ...
 
     def verify(self, body: bytes, checksum: bytes) -> None:
@@ -258,4 +262,8 @@ class TradeArchive(Protocol):
 
     def parse_trades(self, body: bytes, symbol: str) -> Iterator[Trade]:
         """The trades of one file, in its order. Raises: RemoteMalformed, at any of them."""
+        ...
+
+    def parse_candles(self, body: bytes, symbol: str, timeframe: Timeframe, observed_at: datetime) -> list[Candle]:
+        """The candles of one file, oldest first, ranked `venue`. Raises: RemoteMalformed."""
         ...

@@ -58,8 +58,9 @@ class MinuteAudit:
 
     def _is_checked(self, claim: Claim, bars: Bars) -> bool:
         bars.fold()
-        candle = bars.candle_at(utc(claim.open_time_ns))
-        if candle is None and bars.is_settled(claim.open_time_ns):
+        open_time = utc(claim.open_time_ns)
+        candle = bars.candle_at(open_time)
+        if candle is None and bars.is_settled(open_time):
             # Only the store has this minute: it was proven before a restart, or is long past.
             self.counts.unchecked += 1
             self._lacking.discard(_key(claim))

@@ -1,35 +1,37 @@
-"""One month of one table: loaded beside its parent and attached where it is new, staged and merged where it is not.
+"""One month (or day) of one table: loaded beside its parent and attached where it is new, else staged and merged.
 
-A new month is copied into a table that nobody sees, gets its key once, and is attached in one step: no index is
-dropped, no reader is ever without one. Whether it is new is asked again under the lock of all who make partitions.
+A new one is copied into a table that nobody sees, gets its key once, and is attached in one step: no index is dropped,
+no reader is ever without one. Whether it is new is asked again under the lock of all who make partitions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
 import psycopg
-from marketdata.compute.months import month_of
+from marketdata.compute.months import day_of, month_of
+from marketdata.model.span import Span
 from psycopg import sql
 
-from local.imports.copy_text import CANDLE_COLUMNS, QUOTE_COLUMNS
+from local.imports.copy_text import CANDLE_COLUMNS, QUOTE_COLUMNS, TICK_COLUMNS
 
-_MONTH = sql.Identifier("of_this_month")
+_SPAN = sql.Identifier("of_this_time")
 _LOCK = "select pg_advisory_xact_lock(hashtext('market data: ensure partitions'))"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A partitioned table as imports write it: its months hang from `parent`, and are told apart by the column `time`.
+    """A partitioned table as imports write it: its parts hang from `parent`, and are told apart by the column `time`.
 
-    `fixed` is what else holds of every row of a month. `merges`: a row that is there may change, as the table's own
+    `fixed` is what else holds of every row of a part. `merges`: a row that is there may change, as the table's own
     rule decides; else it stays.
     """
 
     name: tuple[str, str]
     parent: tuple[str, str]
-    month_format: str
+    part_of: Callable[[datetime], Span]
+    part_format: str
     time: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -40,6 +42,7 @@ class Table:
 QUOTES = Table(
     ("public", "quotes"),
     ("public", "quotes"),
+    month_of,
     "quotes_%Y%m",
     "time",
     QUOTE_COLUMNS,
@@ -50,6 +53,7 @@ QUOTES = Table(
 CANDLES = Table(
     ("public", "candles"),
     ("parts", "candles_1m"),
+    month_of,
     "candles_1m_%Y%m",
     "open_time",
     CANDLE_COLUMNS,
@@ -57,42 +61,53 @@ CANDLES = Table(
     "timeframe = 1",
     merges=True,
 )
+TICKS = Table(
+    ("public", "ticks"),
+    ("public", "ticks"),
+    day_of,
+    "ticks_%Y%m%d",
+    "time",
+    TICK_COLUMNS,
+    ("instrument_id", "time", "trade_id"),
+    "true",
+    merges=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedMonth:
-    """How many rows were copied, and whether their month was new."""
+class LoadedPartition:
+    """How many rows were copied, and whether their partition was new."""
 
     rows: int
     attached: bool
 
 
-class MonthLoad:
-    """The rows of one month on their way in, inside the caller's transaction."""
+class PartitionLoad:
+    """The rows of the part that holds `time` on their way in, inside the caller's transaction."""
 
-    def __init__(self, connection: psycopg.Connection, table: Table, month: datetime) -> None:
+    def __init__(self, connection: psycopg.Connection, table: Table, time: datetime) -> None:
         self._connection = connection
         self._table = table
-        self._span = month_of(month)
-        self._name = month.strftime(table.month_format)
+        self._span = table.part_of(time)
+        self._name = self._span.start.strftime(table.part_format)
         self._beside = sql.Identifier("parts", f"importing_{self._name}")
 
-    def load(self, chunks: Iterable[str]) -> LoadedMonth:
-        """Load lines for COPY, all of this month; loaded twice they change nothing.
+    def load(self, chunks: Iterable[str]) -> LoadedPartition:
+        """Load lines for COPY, all of this part; loaded twice they change nothing.
 
         Raises: psycopg.Error, after which the transaction is lost.
         """
         if self._exists():
-            return LoadedMonth(self._stage_and_merge(chunks), attached=False)
+            return LoadedPartition(self.merge(chunks), attached=False)
         rows = self._copy_beside(chunks)
         self._connection.execute(_LOCK)
         if self._exists():
             # Somebody made it meanwhile, and may have put rows there.
             self._merge(self._beside)
             self._run(sql.SQL("drop table {}").format(self._beside))
-            return LoadedMonth(rows, attached=False)
+            return LoadedPartition(rows, attached=False)
         self._attach()
-        return LoadedMonth(rows, attached=True)
+        return LoadedPartition(rows, attached=True)
 
     def _copy_beside(self, chunks: Iterable[str]) -> int:
         whole = sql.SQL("create table {} (like {} including defaults including constraints)")
@@ -100,9 +115,9 @@ class MonthLoad:
         # Frozen: nobody can see the table before this transaction ends, so its rows need no vacuum later.
         rows = self._copy(self._beside, chunks, sql.SQL(" with (freeze)"))
         self._run(
-            sql.SQL(
-                "alter table {} add constraint {} primary key ({}), add constraint of_this_month check ({})"
-            ).format(self._beside, sql.Identifier(f"{self._name}_pkey"), _names(self._table.key), self._of_this_month())
+            sql.SQL("alter table {} add constraint {} primary key ({}), add constraint of_this_time check ({})").format(
+                self._beside, sql.Identifier(f"{self._name}_pkey"), _names(self._table.key), self._of_this_time()
+            )
         )
         return rows
 
@@ -117,12 +132,13 @@ class MonthLoad:
                 sql.Literal(self._span.end),
             )
         )
-        self._run(sql.SQL("alter table {} drop constraint {}").format(partition, _MONTH))
+        self._run(sql.SQL("alter table {} drop constraint {}").format(partition, _SPAN))
         if self._table.merges:
             # Triggers of the parent tell the drain what changed; they did not see this.
             self._connection.execute("select internal.queue_loaded(%s::regclass)", (f"parts.{self._name}",))
 
-    def _stage_and_merge(self, chunks: Iterable[str]) -> int:
+    def merge(self, chunks: Iterable[str]) -> int:
+        """Stage lines for COPY and merge them by the table's own rule; returns how many. Raises: psycopg.Error."""
         stage = sql.Identifier("pg_temp", "import_stage")
         self._run(sql.SQL("drop table if exists {}").format(stage))
         self._run(
@@ -155,7 +171,7 @@ class MonthLoad:
                     copy.write(chunk)
             return cursor.rowcount
 
-    def _of_this_month(self) -> sql.Composed:
+    def _of_this_time(self) -> sql.Composed:
         return sql.SQL("{0} >= {1} and {0} < {2} and {3}").format(
             sql.Identifier(self._table.time),
             sql.Literal(self._span.start),
