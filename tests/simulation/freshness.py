@@ -54,7 +54,7 @@ class Freshness:
                 self._world.record.breaks(f"{instrument.symbol} {opening:%H:%M} is {how} without a fault")
 
     def _must_be_proven(self, symbol: str, minute: Span) -> bool:
-        """Where nobody asks for what was lost before, or for ids that never were, the minute after them stays unproven."""
+        """Where nobody asks for what was lost, or for ids that never were, the minute after them stays unproven."""
         market = self._world.market
         before, last = market.newest_id(symbol, minute.start), market.newest_id(symbol, minute.end)
         around = market.trades_by_id(symbol, before, last + 2)
