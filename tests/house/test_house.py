@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +168,22 @@ def test_the_stream_carries_growing_candles(house: House) -> None:
 
 def test_a_minute_becomes_proven(house: House) -> None:
     def proven() -> list[Any]:
-        candles = house.get("/v1/candles?symbol=BTC-USD&timeframe=1m")["data"]
+        candles = house.get("/v1/candles/latest?symbol=BTC-USD&timeframe=1m&limit=10")["data"]
         return [candle for candle in candles if candle["source"] == "proven" and candle["complete"]]
 
     deadline = time.monotonic() + 130
     while not proven():
         assert time.monotonic() < deadline
         time.sleep(1)  # a whole real minute has to pass: the house runs on the real clock
+
+
+def test_the_year_before_is_ordered_and_comes_in_newest_first(house: House) -> None:
+    ordered = house.get("/v1/gaps?symbol=BTC-USD")["data"]
+    assert any(gap["cause"] == "history" and gap["buckets"] > 300 * 1440 for gap in ordered)
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%MZ")
+    query = f"/v1/candles?symbol=BTC-USD&timeframe=1m&end={an_hour_ago}&limit=500"
+    house.until(lambda: len(house.get(query)["data"]) == 500)
+    assert {candle["source"] for candle in house.get(query)["data"]} <= {"venue", "proven"}
 
 
 def test_a_feed_that_dies_is_started_again(house: House) -> None:
@@ -184,13 +194,16 @@ def test_a_feed_that_dies_is_started_again(house: House) -> None:
 
 
 def test_ctrl_c_stops_everything_and_the_data_is_there_at_the_next_start(house: House) -> None:
-    before = house.get("/v1/candles?symbol=BTC-USD&timeframe=1m")["data"]
+    before = house.get("/v1/candles/latest?symbol=BTC-USD&timeframe=1m&limit=100")["data"]
     assert house.interrupt() == 0
     assert "the data stays in" in house.text()
     again = House(house.folder, free_port())
     try:
         again.until(lambda: again.text().count("first candle stored") >= 2)
-        after = {one["open_time"]: one for one in again.get("/v1/candles?symbol=BTC-USD&timeframe=1m")["data"]}
+        after = {
+            one["open_time"]: one
+            for one in again.get("/v1/candles/latest?symbol=BTC-USD&timeframe=1m&limit=500")["data"]
+        }
         assert set(after) >= {candle["open_time"] for candle in before}
         proven = [candle for candle in before if candle["source"] == "proven" and candle["complete"]]
         assert [after[candle["open_time"]] for candle in proven] == proven
