@@ -15,6 +15,10 @@ class Calendar(StrEnum):
     """From Sunday 17:00 to Friday 17:00 New York."""
 
 
+PUSHED_EXCHANGES = frozenset({"webhook", "webhook-simulated"})
+"""Where ticks are filed that arrive at the webhook without the name of an exchange that is followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One symbol, spelled as its exchange spells it.
@@ -36,6 +40,11 @@ class Instrument:
     def canonical(self) -> str:
         """`BASE-QUOTE`."""
         return f"{self.base}-{self.quote}"
+
+    @property
+    def pushed(self) -> bool:
+        """Whether what others push is all there is of it: nobody can be asked about what is missing."""
+        return self.exchange in PUSHED_EXCHANGES
 
     @property
     def key(self) -> tuple[str, str]:
