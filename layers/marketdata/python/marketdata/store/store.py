@@ -17,10 +17,11 @@ from marketdata.model.trade import Trade
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.snapshots import SnapshotStore
+from marketdata.store.statistics import StatisticsStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, AnswerStore, Protocol):
+class Store(WorkStore, SnapshotStore, AnswerStore, StatisticsStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
