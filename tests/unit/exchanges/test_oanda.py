@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRest, read_refusal
+from marketdata.jobs.candle_page import read_page
 from marketdata.model.candle import Source
 from marketdata.model.events import Heartbeat, Ignored, Refused, Subscribed
 from marketdata.model.quote import Quote
@@ -155,6 +156,15 @@ def test_a_day_that_begins_at_17_00_new_york_is_not_taken_for_one_of_utc(time: s
 def test_a_candle_that_cannot_be_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(RemoteMalformed):
         REST.parse_candles(answer({**ROW, **changes}), "EUR_USD", M1, EPOCH)
+
+
+def test_one_impossible_candle_costs_itself_and_not_the_answer() -> None:
+    later = {**ROW, "time": "2024-01-15T00:01:00Z", "novelty": {"o": 1}}
+    page = read_page(REST, answer({**ROW, "mid": {"o": "0", "h": "0", "l": "0", "c": "0"}}, later), "EUR_USD", EPOCH)
+    assert [one.open_time.minute for one in page.candles] == [1]
+    assert len(page.quarantined) == 1
+    with pytest.raises(RemoteMalformed):
+        read_page(REST, b'{"candles":[1,2]}', "EUR_USD", EPOCH)
 
 
 @needs_captures

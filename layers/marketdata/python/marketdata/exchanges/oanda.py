@@ -163,6 +163,10 @@ class _Answer(msgspec.Struct):
     candles: list[_Row]
 
 
+class _RawAnswer(msgspec.Struct):
+    candles: list[msgspec.Raw]
+
+
 class _Error(msgspec.Struct):
     errorMessage: str  # noqa: N815 - OANDA's own name
 
@@ -175,6 +179,7 @@ class OandaRest:
     def __init__(self, name: str = NAME) -> None:
         self.name = name
         self._decode = msgspec.json.Decoder(_Answer).decode
+        self._decode_rows = msgspec.json.Decoder(_RawAnswer).decode
 
     def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
         """Requests of at most 5,000 candles, oldest first; buckets of UTC, not of New York's sessions."""
@@ -201,6 +206,14 @@ class OandaRest:
         except (msgspec.DecodeError, ValueError, RecursionError, InvalidOperation) as error:
             raise RemoteMalformed(self.name, f"candles: {error}", _excerpt(body)) from error
         return sorted(candles, key=lambda candle: candle.open_time)
+
+    def split_candles(self, body: bytes) -> list[bytes]:
+        """As many answers, of one candle each. Raises: RemoteMalformed."""
+        try:
+            rows = self._decode_rows(body).candles
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise RemoteMalformed(self.name, f"candles: {error}", _excerpt(body)) from error
+        return [b'{"candles":[' + bytes(row) + b"]}" for row in rows]
 
     def _candles(self, answer: _Answer, symbol: str, timeframe: Timeframe, observed_at: datetime) -> Iterator[Candle]:
         _, side = side_of(symbol, USUAL_SIDE)
