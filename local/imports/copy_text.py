@@ -1,6 +1,8 @@
 """Quotes, trades and candles as lines that COPY reads: columns divided by tabs, exact digits, times in UTC."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from itertools import pairwise, repeat
 
 from marketdata.model.candle import Candle
 from marketdata.model.quote import Quote
@@ -28,38 +30,50 @@ CANDLE_COLUMNS = (
 )
 TICK_COLUMNS = ("instrument_id", "taker_buy", "count", "time", "trade_id", "price", "size")
 _NULL = "\\N"
+_HOUR_MS = 3_600_000
+_CLOCK = tuple(f"{second // 60:02}:{second % 60:02}" for second in range(3_600))
 _MILLISECONDS = tuple(f".{millisecond:03}+00" for millisecond in range(1_000))
 
 
 def quote_lines(columns: QuoteColumns, instrument_id: int) -> str:
     """The lines of one file; texts that come again and again are made once."""
-    seconds = [milliseconds // 1_000 for milliseconds in columns.milliseconds]
-    stamps = {second: f"{utc(columns.start_ns + second * 10**9):%Y-%m-%d %H:%M:%S}" for second in set(seconds)}
+    if not len(columns):
+        return ""
     prices = {points: str(columns.price(points)) for points in {*columns.bids, *columns.asks}}
-    start = f"{instrument_id}\t"
     rows = zip(
-        _ordinals(columns.milliseconds),
-        map(stamps.__getitem__, seconds),
-        columns.milliseconds,
+        repeat(str(instrument_id)),
+        map(str, _ordinals(columns.milliseconds)),
+        _stamps(columns),
         map(prices.__getitem__, columns.bids),
         map(prices.__getitem__, columns.asks),
-        columns.bid_sizes,
-        columns.ask_sizes,
-        strict=True,
+        _texts(columns.bid_sizes),
+        _texts(columns.ask_sizes),
+        strict=False,
     )
-    milli = _MILLISECONDS
-    return "".join(
-        [
-            f"{start}{ordinal}\t{second}{milli[ms % 1_000]}\t{bid}\t{ask}\t{bid_size!s}\t{ask_size!s}\n"
-            for ordinal, second, ms, bid, ask, bid_size, ask_size in rows
-        ]
-    )
+    return "\n".join(map("\t".join, rows)) + "\n"
+
+
+def _stamps(columns: QuoteColumns) -> list[str]:
+    """Times as texts, put together from tables: to format each takes four times as long as all the rest of a line."""
+    since_ms, begin_ms = divmod(columns.start_ns // 1_000_000, _HOUR_MS)
+    times = [begin_ms + milliseconds for milliseconds in columns.milliseconds]
+    hours = [
+        f"{utc((since_ms + hour) * _HOUR_MS * 1_000_000):%Y-%m-%d %H:}" for hour in range(times[-1] // _HOUR_MS + 1)
+    ]
+    clock, milli = _CLOCK, _MILLISECONDS
+    return [hours[time // _HOUR_MS] + clock[time % _HOUR_MS // 1_000] + milli[time % 1_000] for time in times]
+
+
+def _texts(sizes: Sequence[Decimal]) -> Iterator[str]:
+    """The same few objects come again and again: their texts are found by identity, which costs less than by value."""
+    texts = {id(size): str(size) for size in {id(size): size for size in sizes}.values()}
+    return map(texts.__getitem__, map(id, sizes))
 
 
 def single_quote_lines(quotes: Iterable[Quote], instrument_id: int) -> str:
     """The lines of quotes in the exchange's order; sizes that are not known are null."""
     listed = list(quotes)
-    rows = zip(_ordinals(quote.time_ns // NANOSECONDS_A_MICROSECOND for quote in listed), listed, strict=True)
+    rows = zip(_ordinals([quote.time_ns // NANOSECONDS_A_MICROSECOND for quote in listed]), listed, strict=True)
     return "".join(
         [
             f"{instrument_id}\t{ordinal}\t{utc(quote.time_ns).isoformat()}\t{quote.bid}\t{quote.ask}"
@@ -111,12 +125,9 @@ def _text(value: object) -> str:
     return _NULL if value is None else str(value)
 
 
-def _ordinals(times: Iterable[int]) -> list[int]:
+def _ordinals(times: Sequence[int]) -> list[int]:
     """Which of the quotes of its time each one is."""
-    ordinals: list[int] = []
-    before, ordinal = -1, 0
-    for one in times:
-        ordinal = ordinal + 1 if one == before else 0
-        before = one
-        ordinals.append(ordinal)
+    ordinals = [0] * len(times)
+    for at in [at for at, (before, time) in enumerate(pairwise(times), start=1) if before == time]:
+        ordinals[at] = ordinals[at - 1] + 1
     return ordinals
