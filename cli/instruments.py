@@ -9,7 +9,7 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.listings import listing_source, read_listings
 from marketdata.exchanges.prices import split_price
-from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
+from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
 from marketdata.exchanges.symbol_changes import name_at
 from marketdata.exchanges.symbols import parse_pair
 from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments
@@ -49,7 +49,7 @@ def add(
     ] = None,
 ) -> None:
     """Follow an instrument; a running feed subscribes within seconds, on its open connection."""
-    adapter_for(exchange)
+    require_market(exchange)
     venue = exchange.removesuffix(SIMULATED_SUFFIX)
     plain, price = split_price(venue, symbol)
     pair = name_at(venue, parse_pair(plain), SystemClock().now())

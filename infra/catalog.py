@@ -96,6 +96,13 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database
         concurrency_reserved=1,
     ),
+    Function(
+        "fetch_snapshots",
+        "Fetches what whole assets are worth, if any are configured.",
+        timeout_seconds=300,  # a request for each asset that is new, at half a one a second
+        memory_megabytes=256,  # it waits for the source
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -123,6 +130,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
     Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),
+    # A demo key has 10,000 requests a month; this takes 3,000 for each quote currency.
+    Schedule("fetch_snapshots", "fetch_snapshots", every_minutes=15, after_minutes=7),
 )
 
 

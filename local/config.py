@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.prices import split_price, usual_calendar
-from marketdata.exchanges.registry import SIMULATED_SUFFIX, adapter_for
+from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
 from marketdata.exchanges.symbols import parse_pair, spell
 from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES, timeframe_named
@@ -54,7 +54,7 @@ def read_config(path: Path) -> Config:
         first = error.errors(include_url=False)[0]
         raise RequestInvalid(f"{path}: {'.'.join(map(str, first['loc']))}", first["msg"]) from error
     for exchange in config.exchanges:
-        adapter_for(exchange)
+        require_market(exchange)
     return config
 
 

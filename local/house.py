@@ -144,6 +144,8 @@ class House:
             "DATABASE_URL": supabase.dsn,
             "COINBASE_REST_URL": self._rest_url(),
             "FEED_EXCHANGES": self._only_exchanges(),
+            # What real assets are worth does not belong beside an invented market.
+            "COINGECKO_IDS": os.environ.get("COINGECKO_IDS", "") if self._plan.live else "",
             **kept_secrets(path, os.environ),
         }
         write_environment_file(path, shared)

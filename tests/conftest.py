@@ -22,6 +22,7 @@ delete from public.candle_gaps;
 delete from public.candles;
 delete from public.ticks;
 delete from public.quotes;
+delete from public.snapshots;
 delete from public.retention;
 delete from public.coverage;
 delete from public.feeds;

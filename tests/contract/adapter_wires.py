@@ -35,6 +35,7 @@ from local.exchanges.binance import binance_simulator
 from local.exchanges.binance_market import BinanceMarket, aggregated, spelling
 from local.exchanges.bitfinex import bitfinex_simulator
 from local.exchanges.coinbase import coinbase_simulator
+from local.exchanges.coingecko import coingecko_simulator
 from local.exchanges.faults import Faults
 from local.exchanges.oanda import oanda_simulator
 from local.exchanges.products import PRODUCTS, Product
@@ -165,6 +166,8 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             headers=_OANDA_KNOWS,
             door=_oanda_door,
         ),
+        # No feeds and no past: test_snapshot_sources.
+        "coingecko": Wire(coingecko_simulator, lambda product: product.symbol),
     }
 )
 FEEDS = [(exchange, feed) for exchange, adapter in ADAPTERS.items() for feed in adapter.feeds]

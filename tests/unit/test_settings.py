@@ -3,6 +3,7 @@
 import pytest
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import coinbase_rest
+from marketdata.exchanges.snapshot_source import Coin
 from marketdata.settings import Settings, settings_from
 
 LEAST = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "the-service-key"}
@@ -97,3 +98,21 @@ def test_no_secret_is_shown_by_settings_or_by_what_is_wrong_with_them() -> None:
         settings_from(SECRETS | {"SUPABASE_URL": "the-service-key", "FEED_PORT": "the-seal"})
     shown = [repr(settings_from(SECRETS)), str(settings_from(SECRETS)), str(refused.value)]
     assert not [secret for secret in secrets if any(secret in text for text in shown)]
+
+
+def test_the_host_of_coingecko_goes_with_the_plan_of_the_key() -> None:
+    assert of().exchange("coingecko").rest_url == "https://api.coingecko.com/api/v3"
+    assert of(COINGECKO_PLAN="pro").exchange("coingecko").rest_url == "https://pro-api.coingecko.com/api/v3"
+    own = of(COINGECKO_PLAN="pro", COINGECKO_REST_URL="http://127.0.0.1:1")
+    assert own.exchange("coingecko").rest_url == "http://127.0.0.1:1"
+
+
+def test_coins_are_named_by_the_currency_and_the_id_that_coingecko_has_of_it() -> None:
+    assert of().coingecko_coins == ()
+    assert of(COINGECKO_IDS=" btc=bitcoin, ETH = ethereum ,").coingecko_coins == (
+        Coin("BTC", "bitcoin"),
+        Coin("ETH", "ethereum"),
+    )
+    for wrong in ("bitcoin", "BTC=", "=bitcoin", "BTC=bitcoin,BTC=wrapped-bitcoin", "BTC=a/b"):
+        with pytest.raises(SettingsInvalid, match="COINGECKO_IDS"):
+            of(COINGECKO_IDS=wrong)

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from marketdata.clock import SystemClock
-from marketdata.errors import RequestInvalid
-from marketdata.exchanges import oanda
+from marketdata.errors import RequestInvalid, SettingsInvalid
+from marketdata.exchanges import coingecko, oanda
 from marketdata.exchanges.exchange import LiveTrades, Request
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
 from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
+from marketdata.jobs.fetch_snapshots import OpenSource
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
@@ -71,14 +72,49 @@ def _past(settings: Settings, store: Store, exchange: str) -> Iterator[ExchangeP
         )
 
 
-def _open_rest(clients: ExitStack, store: Store, exchange: str, url: str) -> Callable[[Request], bytes]:
+def snapshot_source(
+    settings: Settings, find_store: Callable[[], Store]
+) -> Callable[[], AbstractContextManager[OpenSource] | None]:
+    """How to ask CoinGecko, with turns from the budgets in the store; None without coins.
+
+    Raises: SettingsInvalid for the Pro plan without a key, when asked.
+    """
+
+    def open_source() -> AbstractContextManager[OpenSource] | None:
+        if not settings.coingecko_coins:
+            return None
+        if settings.coingecko_plan == coingecko.PRO and settings.coingecko_api_key is None:
+            raise SettingsInvalid({"COINGECKO_API_KEY": "is required by the Pro plan"})
+        return _snapshot_source(settings, find_store())
+
+    return open_source
+
+
+@contextmanager
+def _snapshot_source(settings: Settings, store: Store) -> Iterator[OpenSource]:
+    key = settings.coingecko_api_key.get_secret_value() if settings.coingecko_api_key else ""
+    headers = tuple(coingecko.key_headers(settings.coingecko_plan, key).items())
+    url, pace = settings.exchange(coingecko.NAME).rest_url, settings.coingecko_requests_a_minute / 60
+    with ExitStack() as clients:
+        get = _open_rest(clients, store, coingecko.NAME, url, per_second=pace)
+        yield OpenSource(
+            lambda request: get(replace(request, headers=(*request.headers, *headers))),
+            coingecko.CoinGecko(),
+            settings.coingecko_coins,
+            tuple(quote.upper() for quote in settings.coingecko_quotes),
+        )
+
+
+def _open_rest(
+    clients: ExitStack, store: Store, exchange: str, url: str, *, per_second: float | None = None
+) -> Callable[[Request], bytes]:
     from marketdata.net.rest import Rest  # noqa: PLC0415 - httpx is half of a cold start
 
     adapter = adapter_for(exchange)
     rest = Rest(
         exchange,
         url,
-        shared_budget(store, exchange),
+        shared_budget(store, exchange, per_second=per_second),
         SystemClock(),
         sleep=time.sleep,
         wait_seconds_max=TURN_SECONDS_MAX,
@@ -111,15 +147,20 @@ def _archive(clients: ExitStack, settings: Settings, store: Store, exchange: str
     return ArchivePast(files.get, adapter.archive(exchange))
 
 
-def shared_budget(store: Store, exchange: str, patience_seconds: float = TURN_SECONDS_MAX) -> "Budget":
-    """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own."""
+def shared_budget(
+    store: Store, exchange: str, patience_seconds: float = TURN_SECONDS_MAX, *, per_second: float | None = None
+) -> "Budget":
+    """One exchange's patience, shared through the store by all that ask it; `patience_seconds` is the caller's own.
+
+    `per_second`: another pace than the registry's.
+    """
     from marketdata.jobs.shared_budget import SharedBudget  # noqa: PLC0415 - brings httpx along
 
     adapter = adapter_for(exchange)
     return SharedBudget(
         exchange,
         store,
-        per_second=adapter.requests_per_second,
+        per_second=per_second or adapter.requests_per_second,
         burst=adapter.requests_burst,
         patience_seconds=patience_seconds,
         monotonic=time.monotonic,

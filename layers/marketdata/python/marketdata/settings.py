@@ -4,6 +4,7 @@ Made by wiring out of the environment, and by the command line out of it and wha
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -21,8 +22,9 @@ from pydantic import (
 )
 
 from marketdata.errors import SettingsInvalid
-from marketdata.exchanges import oanda
+from marketdata.exchanges import coingecko, oanda
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
+from marketdata.exchanges.snapshot_source import Coin
 
 
 def _listed(text: object) -> object:
@@ -34,6 +36,19 @@ def _upper(text: object) -> object:
     return text.upper() if isinstance(text, str) else text
 
 
+def _coins(text: object) -> object:
+    """`BTC=bitcoin, ETH=ethereum` as coins. Raises: ValueError for what is no pair, or names an asset twice."""
+    parts = text.split(",") if isinstance(text, str) else []
+    pairs = [part.partition("=") for part in parts if part.strip()]
+    coins = tuple(Coin(asset.strip().upper(), id_.strip()) for asset, _, id_ in pairs)
+    wrong = [coin for coin in coins if not (coin.asset.isalnum() and _COIN_ID.fullmatch(coin.id))]
+    if wrong or len({coin.asset for coin in coins}) < len(coins):
+        raise ValueError("must be like BTC=bitcoin,ETH=ethereum: each currency once, with CoinGecko's id of it")
+    return coins
+
+
+_COIN_ID = re.compile(r"[a-z0-9._-]{1,100}", re.ASCII)
+Coins = Annotated[tuple[Coin, ...], BeforeValidator(_coins)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
@@ -86,6 +101,21 @@ class Settings(BaseModel):
     """What OANDA knows us by; without it and the account, OANDA is neither followed nor asked."""
     oanda_account: str = Field(default="", validation_alias=AliasChoices("OANDA_ACCOUNT", "OANDA_ACCOUNT_ID"))
     oanda_stream_url: Url = Field(default=oanda.STREAM_URL, validation_alias="OANDA_STREAM_URL")
+    coingecko_coins: Coins = Field(default=(), validation_alias="COINGECKO_IDS")
+    """Whose index prices are fetched: each currency with CoinGecko's id of it; without any, CoinGecko is not asked."""
+    coingecko_quotes: Names = Field(default=("USD",), validation_alias="COINGECKO_QUOTES")
+    coingecko_plan: Literal["demo", "pro"] = Field(default="demo", validation_alias="COINGECKO_PLAN")
+    """Which kind of key it is: each has a host and a header of its own."""
+    coingecko_api_key: SecretStr | None = Field(default=None, validation_alias="COINGECKO_API_KEY")
+    """The demo plan's host answers without one too, a few requests a minute."""
+    coingecko_requests_a_minute: float = Field(
+        default=coingecko.REQUESTS_A_MINUTE, gt=0, le=10_000, validation_alias="COINGECKO_REQUESTS_A_MINUTE"
+    )
+    snapshot_history_days: int = Field(
+        default=30, ge=1, le=365, validation_alias=AliasChoices("SNAPSHOT_HISTORY_DAYS", "INGESTION_LOOKBACK_DAYS")
+    )
+    """How far back index prices are fetched of an asset that is new."""
+    keep_snapshots_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_SNAPSHOTS_DAYS")
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -122,7 +152,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     try:
-        return Settings.model_validate({**_defaults(given), **given, "exchanges": _exchanges(given)})
+        given = {**_defaults(given), **given}
+        return Settings.model_validate({**given, "exchanges": _exchanges(given)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
@@ -139,7 +170,11 @@ def history_days(environment: Mapping[str, str]) -> int:
 def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     """The defaults that depend on other settings."""
     service_key = given.get("SUPABASE_SERVICE_ROLE_KEY") or given.get("SUPABASE_SECRET_KEY", "")
-    return {"CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest()}
+    plan = given.get("COINGECKO_PLAN", "")
+    return {
+        "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
+        "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),
+    }
 
 
 def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:

@@ -13,6 +13,7 @@ from marketdata import exchange_access
 from marketdata.exchange_access import OpenPast
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.order_history import order_history
@@ -98,6 +99,12 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             open_past=pasts(settings, store),
             settings=fill_settings(settings, watching=watching),
             history=history,
+        ),
+        "fetch_snapshots": partial(
+            fetch_snapshots,
+            open_source=exchange_access.snapshot_source(settings, lambda: store or shared_store(settings)),
+            history=timedelta(days=settings.snapshot_history_days),
+            keep=timedelta(days=settings.keep_snapshots_days),
         ),
     }
 

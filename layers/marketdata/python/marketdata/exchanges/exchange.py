@@ -1,4 +1,4 @@
-"""What an exchange adapter is: four small, pure protocols. An exchange implements those that it can honour.
+"""What an exchange adapter is: a few small, pure protocols. An exchange implements those that it can honour.
 
 Nothing here performs input or output: frames and bodies come in, events, requests and frames go out. Arrival time is an
 argument, so that recorded and live data take one path. docs/add-an-exchange.md walks through writing one.

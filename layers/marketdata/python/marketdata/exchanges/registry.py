@@ -6,7 +6,7 @@ from functools import partial
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest, oanda
+from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest, coingecko, oanda
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
 from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
@@ -17,6 +17,7 @@ from marketdata.exchanges.coinbase import CoinbaseExchange
 from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
 from marketdata.exchanges.coinbase_recording import CoinbaseRecording
 from marketdata.exchanges.coinbase_rest import CoinbaseRest
+from marketdata.exchanges.coingecko import CoinGecko
 from marketdata.exchanges.exchange import (
     AnyTradeHistory,
     CandleHistory,
@@ -28,6 +29,7 @@ from marketdata.exchanges.exchange import (
     Weights,
 )
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
+from marketdata.exchanges.snapshot_source import SnapshotSource
 from marketdata.model.quote import PriceSide
 
 SIMULATED_SUFFIX = "-simulated"
@@ -66,8 +68,17 @@ class Adapter:
     archive_url: str | None = None
     """Where whole days of trades are, in files."""
 
+    snapshots: Callable[[str], SnapshotSource] | None = None
+    """Where whole assets are valued over many exchanges; then there is nothing else here: see `__post_init__`."""
+
     read_refusal: ReadRefusal | None = None
     """Where the status of an answer alone does not say whose move it is."""
+
+    def __post_init__(self) -> None:
+        """Raises: TypeError for an index that could be taken for an exchange, and its prices for candles."""
+        others = (self.recording, self.trade_history, self.trades_by_time, self.candle_history, self.archive)
+        if self.snapshots and (any(others) or self.feeds or self.trade_history_at or self.mending):
+            raise TypeError("an index over many exchanges has no candles, trades or feeds")
 
     def trades_at(self, rest_url: str, feed: str = "") -> Callable[[str], AnyTradeHistory] | None:
         """What is asked for trades by id at that address; with `feed`, for those that it lost."""
@@ -129,6 +140,12 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             usual_side=PriceSide.MID,
             read_refusal=oanda.read_refusal,
         ),
+        "coingecko": Adapter(
+            rest_url=coingecko.REST_URLS[coingecko.DEMO],
+            snapshots=CoinGecko,
+            requests_per_second=coingecko.REQUESTS_A_MINUTE / 60,
+            read_refusal=coingecko.read_refusal,
+        ),
     }
 )
 
@@ -139,6 +156,12 @@ def adapter_for(exchange: str) -> Adapter:
     if adapter is None:
         raise RequestInvalid("exchange", f"{exchange!r} is not one of {', '.join(ADAPTERS)}", tuple(ADAPTERS))
     return adapter
+
+
+def require_market(exchange: str) -> None:
+    """Raises: RequestInvalid for an exchange without an adapter, and for an index, which has no instruments."""
+    if adapter_for(exchange).snapshots:
+        raise RequestInvalid("exchange", f"{exchange} is an index over many exchanges; COINGECKO_IDS names its coins")
 
 
 def live_trades(exchange: str, feed: str, url: str | None = None) -> LiveTrades:

@@ -8,6 +8,7 @@ from marketdata.clock import Clock
 from marketdata.errors import NotFound, RequestInvalid
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.recorded_run import RecordedRun
@@ -27,6 +28,7 @@ JOBS: dict[str, Job] = {
     "backfill": backfill,
     "reconcile": reconcile,
     "audit_coverage": coverage_audit,
+    "fetch_snapshots": fetch_snapshots,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 

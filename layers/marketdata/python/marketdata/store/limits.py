@@ -16,6 +16,7 @@ from marketdata.model.candle import Candle
 from marketdata.model.gap import GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.job_run import RunState
+from marketdata.model.snapshot import INDEX_SOURCES, Snapshot
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, TIMEFRAMES
 from marketdata.model.times import NANOSECONDS_A_SECOND
@@ -108,10 +109,24 @@ def instrument_refused(instrument: Instrument) -> str | None:
     """Why `instrument` cannot be followed."""
     if not all((instrument.exchange, instrument.symbol, instrument.base, instrument.quote)):
         return f"an instrument without a name: {instrument}"
+    if instrument.exchange.partition("-")[0] in INDEX_SOURCES:
+        return f"{instrument.exchange} is an index over many exchanges, and has no instruments"
     if M1 not in instrument.timeframes:
         return f"{instrument.symbol} must keep 1m: everything coarser is made of it"
     unknown = [str(timeframe) for timeframe in instrument.timeframes if timeframe not in TIMEFRAMES]
     return f"{instrument.symbol} keeps unknown timeframes {unknown}" if unknown else None
+
+
+def snapshot_refused(snapshot: Snapshot) -> str | None:
+    """Why `snapshot` cannot be."""
+    if not all((snapshot.source, snapshot.asset, snapshot.quote)):
+        return f"a snapshot without a name: {snapshot}"
+    if not (snapshot.price.is_finite() and snapshot.price > 0):
+        return f"a price is not above zero: {snapshot.price}"
+    floors = ((snapshot.volume_24h, 0), (snapshot.market_cap, 0), (snapshot.change_percent_24h, -100))
+    if not all(value is None or (value.is_finite() and value >= least) for value, least in floors):
+        return f"an amount that cannot be: {snapshot}"
+    return None
 
 
 def feed_refused(status: FeedStatus) -> str | None:

@@ -8,10 +8,10 @@ from marketdata.clock import Clock
 from marketdata.store.answers import FeedStatus
 from marketdata.store.limits import feed_refused
 from marketdata.store.memory_base import refuse
-from marketdata.store.memory_work import MemoryWork
+from marketdata.store.memory_snapshots import MemorySnapshots
 
 
-class MemoryStore(MemoryWork):
+class MemoryStore(MemorySnapshots):
     """The Store protocol in memory; safe to share between threads.
 
     `clock` tells when an instrument became known, and paces the exchanges' budgets; without one, all instruments always

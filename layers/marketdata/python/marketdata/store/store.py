@@ -15,10 +15,11 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
+from marketdata.store.snapshots import SnapshotStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, Protocol):
+class Store(WorkStore, SnapshotStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
