@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRest, read_refusal
+from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRecording, OandaRest, read_refusal
 from marketdata.jobs.candle_page import read_page
 from marketdata.model.candle import Source
-from marketdata.model.events import Heartbeat, Ignored, Refused, Subscribed
+from marketdata.model.events import Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import Quote
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named
@@ -68,6 +68,13 @@ def test_heartbeats_and_what_the_door_says_are_understood() -> None:
     assert STREAM.decode('{"type":"SUBSCRIBED","symbols":["B","A"]}', None) == (Subscribed(("A", "B")),)
     assert STREAM.decode('{"type":"REFUSED","reason":"HTTP 401"}', None) == (Refused("HTTP 401"),)
     assert STREAM.decode('{"type":"NOVELTY"}', None) == (Ignored("NOVELTY"),)
+
+
+def test_a_recorded_chunk_may_hold_several_lines_and_a_broken_one_costs_itself() -> None:
+    chunk = f'{line()}\n{{"type":"PRICE"\n\n{line(instrument="USD_JPY")}\n'
+    kinds = [type(one) for one in OandaRecording().decode(chunk, None)]
+    assert kinds == [Quote, Malformed, Quote]
+    assert OandaRecording().decode(line() + "\n", None) == STREAM.decode(line(), None)
 
 
 @pytest.mark.parametrize(

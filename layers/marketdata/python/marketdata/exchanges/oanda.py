@@ -17,7 +17,7 @@ from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import LiveTrades, Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
 from marketdata.model.candle import Candle, Source
-from marketdata.model.events import Event, Heartbeat, Ignored, Refused, Subscribed
+from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import PriceSide, Quote, side_of
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
@@ -137,10 +137,24 @@ class OandaPricing:
 
 
 class OandaRecording(OandaPricing):
-    """Recorded lines of the stream."""
+    """Recorded lines of the stream, one or more a frame: HTTP's chunks are not OANDA's lines."""
 
     def __init__(self, name: str = NAME) -> None:
         super().__init__(name=name)
+
+    def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
+        """The events in the lines of one frame. Raises: RemoteMalformed."""
+        lines = [line for line in frame.splitlines() if line.strip()]
+        if len(lines) < 2:
+            return super().decode(frame, received_at)
+        return [event for line in lines for event in self._decode_line(line, received_at)]
+
+    def _decode_line(self, line: str | bytes, received_at: datetime | None) -> Sequence[Event]:
+        try:
+            return super().decode(line, received_at)
+        except RemoteMalformed as malformed:
+            # It costs itself, and not the lines beside it.
+            return (Malformed(malformed.reason, malformed.excerpt),)
 
 
 class _Ohlc(msgspec.Struct):
