@@ -59,7 +59,7 @@ class Schedule:
 # An HTTP API waits 30 s, so nothing behind a route may take longer.
 FUNCTIONS: tuple[Function, ...] = (
     Function("api", "Answers whatever clients ask.", timeout_seconds=20, memory_megabytes=512),
-    Function("ingest", "Takes trades that someone pushes.", timeout_seconds=29, memory_megabytes=512),
+    Function("ingest", "Takes what someone pushes: trades, ticks, symbols.", timeout_seconds=29, memory_megabytes=512),
     Function("cron", "Runs a job now, for an operator.", timeout_seconds=29, memory_megabytes=512),
     Function(
         "roll_up",
@@ -115,7 +115,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),
     Route("GET", "/v1/health/ready", "api"),
+    Route("GET", "/v1/ticks/{symbol}", "api"),
+    Route("GET", "/v1/ticks/{symbol}/history", "api"),
+    Route("GET", "/api/v1/ticks/{symbol}", "api"),
+    Route("GET", "/api/v1/ticks/{symbol}/history", "api"),
     Route("POST", "/v1/ingest", "ingest"),
+    Route("POST", "/v1/webhooks/ticks", "ingest"),
+    Route("POST", "/v1/webhooks/symbols", "ingest"),
+    Route("POST", "/api/v1/webhooks/ticks", "ingest"),
+    Route("POST", "/api/v1/webhooks/symbols", "ingest"),
     Route("GET", "/v1/cron/{job}", "cron"),
     Route("POST", "/v1/cron/{job}", "cron"),
     # Unknown routes and preflights: so that they too are answered in our words, and not in the gateway's.

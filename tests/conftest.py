@@ -23,6 +23,7 @@ delete from public.candles;
 delete from public.ticks;
 delete from public.quotes;
 delete from public.snapshots;
+delete from public.kept_answers;
 delete from public.retention;
 delete from public.coverage;
 delete from public.feeds;

@@ -14,12 +14,14 @@ from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import latest_candles, query_candles
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
+from marketdata.jobs.query_ticks import query_history, query_ticks
 from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
 from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters, run_query
+from marketdata.serve.tick_params import history_query, tick_query
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
@@ -37,6 +39,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     instruments = KnownInstruments(store, clock)
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     _add_candles(app, store, instruments, cursors, clock)
+    _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, cursors, clock)
 
@@ -53,6 +56,22 @@ def _add_candles(
     def latest() -> Response[str]:
         query = latest_query(parameters(app.current_event.raw_event))
         return _json(latest_candles(store, instruments, clock, query))
+
+
+def _add_ticks(
+    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
+) -> None:
+    def ticks(symbol: str) -> Response[str]:
+        query = tick_query(symbol, parameters(app.current_event.raw_event))
+        return _json(query_ticks(store, instruments, cursors, clock, query))
+
+    def history(symbol: str) -> Response[str]:
+        query = history_query(symbol, parameters(app.current_event.raw_event))
+        return _json(query_history(store, instruments, clock, query))
+
+    for prefix in ("/v1", "/api/v1"):
+        app.get(f"{prefix}/ticks/<symbol>")(ticks)
+        app.get(f"{prefix}/ticks/<symbol>/history")(history)
 
 
 def _add_completeness(

@@ -1,14 +1,17 @@
-"""Take trades that someone pushes: POST /v1/ingest with an `x-api-key` header, or `Authorization: Bearer`.
+"""Take what someone pushes: trades, and a webhook's ticks and symbols; `x-api-key` or `Authorization: Bearer` let in.
 
-Event (payload format 2.0, shortened; event.json is whole):
-    {"version": "2.0", "rawPath": "/v1/ingest", "headers": {"x-api-key": "..."}, "isBase64Encoded": false,
-     "body": "...", "requestContext": {...}}
-with a body of {"exchange": "coinbase", "trades": [{"symbol": "BTC-USD", "id": 1, "time": "2026-08-09T21:05:00.25Z",
-                                                    "price": "65000.10", "size": "0.5", "side": "buy"}]}
+    POST /v1/ingest             {"exchange": "coinbase", "trades": [{"symbol": "BTC-USD", "id": 1, "side": "buy",
+                                  "time": "2026-08-09T21:05:00.25Z", "price": "65000.10", "size": "0.5"}]}
+    POST /v1/webhooks/ticks     one tick, a list, or {"items": [{"symbol": "BTCUSDT", "price": 65000.1, "volume": 0.5,
+                                  "ts": 1786309500250}]}
+    POST /v1/webhooks/symbols   {"items": [{"symbol": "BTCUSDT", "base": "BTC", "quote": "USDT", "active": true}]}
+
+and the webhooks below /api/v1 too. Event: payload format 2.0, see event.json.
 Answer: 202 and {"accepted": 1, "duplicates": 0, "rejected": []}. `side` is the taker's; prices and sizes may be JSON
-numbers too, which are read exactly.
+numbers too, which are read exactly. A request may carry an `Idempotency-Key`: sent again it is answered the same.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -16,13 +19,17 @@ from marketdata import http_function
 from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.answer_once import answer_once
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.take_ticks import take_ticks
+from marketdata.jobs.take_ticks import Taken, take_ticks
+from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
 from marketdata.observe import Handler, count
 from marketdata.serve.access import bearer_token, require_key
 from marketdata.serve.gateway_events import body, header
 from marketdata.settings import Settings
 from marketdata.store.store import Store
+
+Take = Callable[[bytes], Taken]
 
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
@@ -34,19 +41,41 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
 
-    @app.post("/v1/ingest")
-    def ingest() -> Response[str]:
+    def trades(sent: bytes) -> Taken:
+        return take_ticks(store, instruments, clock, sent, ids_contiguous=ids_contiguous)
+
+    def ticks(sent: bytes) -> Taken:
+        return take_webhook_ticks(store, instruments, clock, sent, ids_contiguous=ids_contiguous)
+
+    def symbols(sent: bytes) -> Taken:
+        return take_symbols(store, sent)
+
+    def answer(take: Take, metric: str) -> Response[str]:
         event = app.current_event.raw_event
-        _let_in(event, settings)
-        taken = take_ticks(store, instruments, clock, body(event), ids_contiguous=ids_contiguous)
-        count("TradesIngested", taken.accepted)
-        return Response(202, JSON, taken.document())
+        caller = _let_in(event, settings)
+        sent = body(event)
+
+        def work() -> str:
+            taken = take(sent)
+            count(metric, taken.accepted)
+            return taken.document()
+
+        request = (caller, event["rawPath"], sent)
+        document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
+        return Response(202, JSON, document, headers={"Idempotent-Replayed": "true"} if repeated else {})
+
+    app.post("/v1/ingest")(lambda: answer(trades, "TradesIngested"))
+    for prefix in ("/v1", "/api/v1"):
+        app.post(f"{prefix}/webhooks/ticks")(lambda: answer(ticks, "TicksIngested"))
+        app.post(f"{prefix}/webhooks/symbols")(lambda: answer(symbols, "SymbolsIngested"))
 
 
-def _let_in(event: dict[str, Any], settings: Settings) -> None:
+def _let_in(event: dict[str, Any], settings: Settings) -> str:
+    """The key that let the caller in; nothing where none is asked for. Raises: Unauthorized, SettingsInvalid."""
     presented = header(event, "x-api-key") or bearer_token(header(event, "authorization"))
     keys = [key.get_secret_value() for key in settings.ingest_api_keys]
     require_key(presented, keys, setting="INGEST_API_KEYS", open_without_keys=settings.local)
+    return presented if presented and keys else ""
 
 
 handler = entry_point("ingest", application)

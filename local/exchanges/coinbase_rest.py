@@ -38,5 +38,6 @@ class Rest:
             return message(503, "Service Unavailable")
         if not self._budgets.spend(request.remote or ""):
             return message(429, "Public rate limit exceeded")
+        path = f"/{request.match_info['path']}"  # below wherever the application is mounted
         # In a thread, because drawing hours of a busy market takes a while.
-        return await asyncio.to_thread(self._answers.answer, request.path, request.query, self._clock.now())
+        return await asyncio.to_thread(self._answers.answer, path, request.query, self._clock.now())

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +168,22 @@ def test_the_stream_carries_growing_candles(house: House) -> None:
 
 def test_a_minute_becomes_proven(house: House) -> None:
     def proven() -> list[Any]:
-        candles = house.get("/v1/candles?symbol=BTC-USD&timeframe=1m")["data"]
+        candles = house.get("/v1/candles/latest?symbol=BTC-USD&timeframe=1m&limit=10")["data"]
         return [candle for candle in candles if candle["source"] == "proven" and candle["complete"]]
 
     deadline = time.monotonic() + 130
     while not proven():
         assert time.monotonic() < deadline
         time.sleep(1)  # a whole real minute has to pass: the house runs on the real clock
+
+
+def test_the_year_before_is_ordered_and_comes_in_newest_first(house: House) -> None:
+    ordered = house.get("/v1/gaps?symbol=BTC-USD")["data"]
+    assert any(gap["cause"] == "history" and gap["buckets"] > 300 * 1440 for gap in ordered)
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%MZ")
+    query = f"/v1/candles?symbol=BTC-USD&timeframe=1m&end={an_hour_ago}&limit=500"
+    house.until(lambda: len(house.get(query)["data"]) == 500)
+    assert {candle["source"] for candle in house.get(query)["data"]} <= {"venue", "proven"}
 
 
 def test_a_feed_that_dies_is_started_again(house: House) -> None:
@@ -184,13 +194,16 @@ def test_a_feed_that_dies_is_started_again(house: House) -> None:
 
 
 def test_ctrl_c_stops_everything_and_the_data_is_there_at_the_next_start(house: House) -> None:
-    before = house.get("/v1/candles?symbol=BTC-USD&timeframe=1m")["data"]
+    before = house.get("/v1/candles/latest?symbol=BTC-USD&timeframe=1m&limit=100")["data"]
     assert house.interrupt() == 0
     assert "the data stays in" in house.text()
     again = House(house.folder, free_port())
     try:
         again.until(lambda: again.text().count("first candle stored") >= 2)
-        after = {one["open_time"]: one for one in again.get("/v1/candles?symbol=BTC-USD&timeframe=1m")["data"]}
+        after = {
+            one["open_time"]: one
+            for one in again.get("/v1/candles/latest?symbol=BTC-USD&timeframe=1m&limit=500")["data"]
+        }
         assert set(after) >= {candle["open_time"] for candle in before}
         proven = [candle for candle in before if candle["source"] == "proven" and candle["complete"]]
         assert [after[candle["open_time"]] for candle in proven] == proven
@@ -214,3 +227,14 @@ def test_a_port_in_use_gets_one_clear_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         f"error: port {port} cannot be had (Address already in use); try `make up PORT={port + 10}`"
     ]
+
+
+def test_a_house_whose_database_dies_says_so_and_ends(tmp_path: Path) -> None:
+    house = House(tmp_path, free_port())
+    house.until(lambda: house.get("/v1/health/live"))
+    (pid_file,) = tmp_path.rglob("postmaster.pid")
+    os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+    assert house.process.wait(60) == 1
+    (error,) = [line for line in house.text().splitlines() if line.startswith("error: ")]
+    assert "Postgres ended" in error
+    assert "start again" in error

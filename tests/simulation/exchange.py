@@ -97,7 +97,7 @@ class Wire:
         self._session = FeedSession(exchange.market, line.faults, number, exchange.time.now(), beat=exchange.beat)
         self._opened_at = exchange.time.now()
         self._frames: asyncio.Queue[str | None] = asyncio.Queue()
-        self._arrives_at = 0.0
+        self._arrives_at = self._reaches_at = 0.0
         self._open = True
         self._told = exchange.process.start(self._tell())
 
@@ -106,7 +106,8 @@ class Wire:
         self.process.check_alive()
         if not self._open:
             raise ConnectionResetError(104, "Connection reset by peer")
-        self._exchange.process.call_later(self._flight(), self._receive, message)
+        self._reaches_at = max(self._reaches_at, self._exchange.time.seconds + self._flight())
+        self._exchange.process.call_at(self._reaches_at, self._receive, message)
 
     async def recv(self) -> str:
         """The next frame. Raises: ConnectionResetError."""

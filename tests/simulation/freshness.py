@@ -54,11 +54,14 @@ class Freshness:
                 self._world.record.breaks(f"{instrument.symbol} {opening:%H:%M} is {how} without a fault")
 
     def _must_be_proven(self, symbol: str, minute: Span) -> bool:
-        """Where nobody asks for ids that never were, a minute beside such ids stays unproven."""
+        """Where nobody asks for what was lost, or for ids that never were, the minute after them stays unproven."""
         market = self._world.market
         before, last = market.newest_id(symbol, minute.start), market.newest_id(symbol, minute.end)
         around = market.trades_by_id(symbol, before, last + 2)
-        return last > before and (self._mending or len(around) == last + 2 - before)
+        if last <= before or self._mending:
+            return last > before
+        heard = self._world.record.heard
+        return len(around) == last + 2 - before and all((symbol, trade.id) in heard for trade in around)
 
 
 def _quiet(strikes: Sequence[Strike]) -> list[tuple[float, float]]:

@@ -1,15 +1,17 @@
 """Gaps of the ledger are filled from the exchange, and nothing is called done that was not seen or confirmed."""
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from marketdata.clock import FakeClock
 from marketdata.compute.calendar import closed
 from marketdata.compute.coverage import union
 from marketdata.errors import RemoteThrottled, StoreError
@@ -42,7 +44,7 @@ from tests.unit.jobs.past_exchange import (
 )
 from tests.unit.jobs.past_exchange import outline as outline_of
 from tests.unit.jobs.test_follow_live import figures
-from tests.unit.local.exchanges.market import NOW
+from tests.unit.local.exchanges.market import NOW, simulator
 
 
 async def run(
@@ -251,6 +253,47 @@ async def test_a_quiet_product_is_filled_where_it_traded_and_empty_where_it_did_
         assert the_gap(exchange).state is GapState.FILLED
         assert known.empty == union(empty_minutes(QUIET, hole))
         assert union(known.covered, known.empty) == (hole,)
+
+
+@contextlib.asynccontextmanager
+async def silent_since(end: datetime) -> AsyncIterator[tuple[PastExchange, FakeClock]]:
+    """An exchange on which nobody trades from `end` on, until its own clock goes on."""
+    exchange_clock = FakeClock(end)
+    async with simulator(exchange_clock) as server:
+        exchange = PastExchange(server.url, FakeClock(NOW))
+        try:
+            yield exchange, exchange_clock
+        finally:
+            exchange.rest.close()
+
+
+async def test_where_nobody_has_traded_since_the_next_trade_is_waited_for_and_no_alarm_is_raised() -> None:
+    hole = ago(0, minutes=60)
+    async with silent_since(hole.start - MINUTE) as (exchange, exchange_clock):
+        record(exchange, QUIET, hole)
+        for _ in range(20):
+            await run(exchange)
+            exchange.clock.advance(timedelta(minutes=20))
+            exchange_clock.advance(timedelta(seconds=1))  # it counts requests by its own clock
+        assert (the_gap(exchange).state, the_gap(exchange).reason) == (GapState.OPEN, "nobody has traded since")
+        assert stored(exchange, QUIET) == []
+        exchange_clock.advance(timedelta(hours=12))
+        await run(exchange)
+        exchange.store.roll_up()
+        assert exchange.store.coverage(QUIET, M1, hole).empty == union(empty_minutes(QUIET, hole))
+        assert the_gap(exchange).state is GapState.FILLED
+
+
+async def test_after_a_day_without_a_newer_trade_the_minutes_before_are_empty() -> None:
+    hole = ago(0, minutes=60)
+    async with silent_since(hole.start) as (exchange, _):
+        record(exchange, QUIET, hole)
+        exchange.clock.advance(timedelta(days=1, minutes=-70))
+        await run(exchange)
+        assert the_gap(exchange).state is GapState.OPEN
+        exchange.clock.advance(timedelta(hours=2))
+        await run(exchange)
+        assert the_gap(exchange).state is GapState.NO_TRADES
 
 
 async def test_the_newest_gap_is_filled_first() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -183,6 +184,7 @@ class Unmoved:
 
     def __init__(self, *frames: str, hold: bool) -> None:
         self.connects = 0
+        self.sent: list[str] = []
         self._frames = frames
         self._hold = hold
 
@@ -193,7 +195,7 @@ class Unmoved:
         yield self
 
     async def send(self, message: str) -> None:
-        assert message
+        self.sent.append(message)
 
     async def recv(self) -> str:
         if self._left:
@@ -446,6 +448,24 @@ async def test_a_symbol_is_asked_for_anew_on_the_open_connection() -> None:
         await made.until(lambda: Subscribed(("BTC-USD", "ETH-USD")) in made.events)
         await made.until(lambda: made.trades("BTC-USD"))
         assert made.breaks() == []
+
+
+async def test_a_renewed_subscription_that_is_not_acknowledged_is_asked_for_again() -> None:
+    both = SUBSCRIBED.replace('"BTC-USD"', '"BTC-USD","ETH-USD"')
+    peer = Unmoved(both, MATCH, hold=True)
+    made = Rig("ws://peer", FakeClock(NOW), connect=peer, patience=replace(HASTY, ask_again_seconds=0.2))
+    made.exchange.silence_seconds_max = 60
+    made.stream.follow(["BTC-USD", "ETH-USD"])
+    running = asyncio.create_task(made.stream.run(made.handle))
+    await made.until(made.trades)
+    peer.sent.clear()
+    made.stream.resubscribe("BTC-USD")
+    await made.until(lambda: len(peer.sent) >= 3)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    asked = [(frame["type"], frame["product_ids"]) for frame in map(json.loads, peer.sent)]
+    assert asked[:3] == [("unsubscribe", ["BTC-USD"]), ("subscribe", ["BTC-USD"]), ("subscribe", ["BTC-USD"])]
+    assert peer.connects == 1
 
 
 async def test_a_stall_at_coinbase_is_noticed_within_four_seconds() -> None:

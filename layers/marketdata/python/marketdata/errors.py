@@ -4,7 +4,8 @@ MarketDataError
  ├ RequestInvalid(field, reason)      the caller must change something
  │   ├ NotFound                       nothing of that name is kept here
  │   ├ Ambiguous                      the name fits more than one thing
- │   └ TooLarge                       more than one request may carry
+ │   ├ TooLarge                       more than one request may carry
+ │   └ KeyReused                      an idempotency key of another request
  ├ Unauthorized                       no key, or not this one
  ├ SettingsInvalid(reasons)           the operator must change a setting
  ├ RemoteError(exchange)              the exchange's side
@@ -46,6 +47,10 @@ class Ambiguous(RequestInvalid):
 
 class TooLarge(RequestInvalid):
     """More than one request may carry; send it in parts."""
+
+
+class KeyReused(RequestInvalid):
+    """The key that names this request named another one before."""
 
 
 class Unauthorized(MarketDataError):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import httpx
 import pytest
+from aiohttp import web
 from marketdata.clock import FakeClock, SystemClock
 from marketdata.exchanges.coinbase import CoinbaseExchange
 from marketdata.exchanges.coinbase_advanced import CoinbaseAdvanced
@@ -18,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from local.exchanges.coinbase import Simulator, coinbase_simulator
+from local.exchanges.server import Server
 from local.exchanges.tape import Bar
 from tests.unit.local.exchanges.market import DEADLINE_SECONDS, MINUTE, NOW, SECOND, TAPE, simulator, since
 
@@ -136,3 +138,12 @@ async def get(client: httpx.AsyncClient, request: Request) -> bytes:
 
 def minutes_of(start: datetime, count: int) -> list[datetime]:
     return [start + index * MINUTE for index in range(count)]
+
+
+async def test_rest_answers_below_wherever_the_exchange_is_mounted() -> None:
+    """`make up` mounts it below a path of the house."""
+    house = web.Application()
+    house.add_subapp("/simulator", coinbase_simulator(TAPE, FakeClock(NOW)))
+    async with Server(house) as server, httpx.AsyncClient() as client:
+        answer = await client.get(f"{server.url}/simulator/products/BTC-USD/trades?limit=1")
+    assert (answer.status_code, len(answer.json())) == (200, 1)

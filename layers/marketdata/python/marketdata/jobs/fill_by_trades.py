@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from marketdata.compute.bars import Bars
+from marketdata.compute.coverage import Spans
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import TradePage
 from marketdata.jobs.exchange_past import Mark, TradePages
@@ -18,6 +19,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.model.times import nanoseconds, utc
+from marketdata.model.trade import Trade
 from marketdata.store.store import Store
 
 ABSENT_IDS_MAX = 100
@@ -38,6 +40,8 @@ def fill_by_trades(
     while go_on():
         page = _take_page(pages, bars, before)
         _write(writer, bars, span)
+        if before is None:
+            writer.waits = _since(page.trades[-1], span)
         trades, before = page.trades, page.trades[0].id
         if page.next_before is None:
             begins = M1.floor(utc(trades[0].time_ns))
@@ -59,6 +63,12 @@ def _page_end(store: Store, instrument: Instrument, pages: TradePages, span: Spa
         return high.id + 1
     first = first_trade_from(pages, nanoseconds(span.end), low, high)
     return None if first is None else first + 1
+
+
+def _since(newest: Trade, span: Span) -> Spans:
+    """What of the span is after the minute of the newest trade of all: the market's next trade will tell of it."""
+    start = max(span.start, M1.floor(utc(newest.time_ns)) + M1.duration)
+    return (Span(start, span.end),) if start < span.end else ()
 
 
 def _first_mark(candle: Candle) -> Mark | None:

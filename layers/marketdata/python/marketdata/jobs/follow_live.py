@@ -188,7 +188,7 @@ class FollowLive:
         await self._make_room()
         wanted: dict[str, list[str]] = {exchange: [] for exchange in self.followed}
         for instrument in await asyncio.to_thread(self._store.instruments, active_only=True):
-            if self._exchanges is None or instrument.exchange in self._exchanges:
+            if not instrument.pushed and (self._exchanges is None or instrument.exchange in self._exchanges):
                 self._instruments[instrument.key] = instrument
                 wanted.setdefault(instrument.exchange, []).append(instrument.symbol)
         for exchange, symbols in wanted.items():

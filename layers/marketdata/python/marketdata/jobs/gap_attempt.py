@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from marketdata.clock import Clock
-from marketdata.compute.coverage import Spans, clip, intersect
+from marketdata.compute.coverage import Spans, clip, intersect, subtract
 from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.jobs.exchange_past import ExchangePast, TradePages
 from marketdata.jobs.fill_by_archive import fill_by_archive
-from marketdata.jobs.fill_by_candles import CandleFill, window_length
+from marketdata.jobs.fill_by_candles import SILENCE_BELIEVED, CandleFill, window_length
 from marketdata.jobs.fill_by_trades import fill_by_trades
 from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.gap_writer import GapWriter
@@ -77,9 +77,22 @@ class GapAttempt:
             return Ending("out of time", retry_at=self.clock.now())
         if wanted.end > final_until:
             return Ending("not final yet", retry_at=self._final_at(final_until))
-        if self.writer.waits and intersect(self.writer.remaining, piece) == self.writer.waits:
+        if self._is_waiting(piece):
+            self._believe_long_silence(now)
+        if self._is_waiting(piece):
             return Ending("nobody has traded since", retry_at=self.clock.now() + self.settings.wait)
         return Ending("; ".join(self.writer.notes) or "the exchange did not give it", answered=True)
+
+    def _is_waiting(self, piece: Spans) -> bool:
+        """Whether all that is missing yet is what only the market's next trade will tell."""
+        return bool(self.writer.waits) and intersect(self.writer.remaining, piece) == self.writer.waits
+
+    def _believe_long_silence(self, now: datetime) -> None:
+        """A day later the newest of all ids is still one from before: nobody has traded in between."""
+        long_ago = [] if self.past.trades is None else _before(self.writer.waits, M1.floor(now - SILENCE_BELIEVED))
+        if long_ago:
+            self.writer.mark_empty(long_ago)
+            self.writer.waits = subtract(self.writer.waits, long_ago)
 
     def _final_at(self, final_until: datetime) -> datetime:
         remaining = self.writer.remaining

@@ -37,9 +37,17 @@ class KnownInstruments:
         """The one that `symbol` names. Raises: NotFound, Ambiguous, StoreError."""
         return self._look(lambda known: find_instrument(known, symbol, exchange))
 
+    def find_pushed(self, symbol: str) -> Instrument:
+        """The one of those markets that are only pushed. Raises: NotFound, Ambiguous, StoreError."""
+        return self._look(lambda known: find_instrument([one for one in known if one.pushed], symbol, None))
+
     def exchange(self, name: str) -> str:
         """The exchange of that name, as we spell it. Raises: NotFound, StoreError."""
         return self._look(lambda known: find_exchange(known, name))
+
+    def refresh(self) -> None:
+        """Ask the store now, whatever is remembered. Raises: StoreError."""
+        self._ask()
 
     def _look(self, look: Callable[[list[Instrument]], Found]) -> Found:
         try:

@@ -20,8 +20,8 @@ from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.model.times import utc
-from marketdata.model.trade import Trade
+from marketdata.model.times import EPOCH, utc
+from marketdata.model.trade import Side, Trade
 from marketdata.serve.pushed_trades import Pushed, Rejected, read_batch, read_trades
 from marketdata.store.store import Store
 
@@ -30,10 +30,12 @@ MINUTES_MAX = 120
 
 TRADES_A_READ = 10_000
 READS_MAX = 100
+REWRITES_MAX = 10
 # A minute is proven by the trades before and after it, and proves its neighbours: those two minutes away are read too.
 PROOF_MARGIN = timedelta(minutes=2)
 
 _Key = tuple[int, int]
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +69,79 @@ def take_ticks(
     batch = read_batch(body)
     exchange = instruments.exchange(batch.exchange)
     pushed, rejected = read_trades(batch.trades, lambda symbol: instruments.find(symbol, exchange), clock.now())
-    margin = PROOF_MARGIN if ids_contiguous(exchange) else timedelta(0)
-    spans = _spans(pushed, margin)
+    return keep_pushed(store, clock, pushed, rejected, ids_contiguous=ids_contiguous)
+
+
+def keep_pushed(
+    store: Store,
+    clock: Clock,
+    pushed: Sequence[Pushed],
+    rejected: Sequence[Rejected],
+    *,
+    ids_contiguous: Callable[[str], bool],
+) -> Taken:
+    """Keep what is new of `pushed`, of any exchanges, and make its candles anew. Raises: TooLarge, StoreError."""
+    spans = _spans(pushed, ids_contiguous)
     held = {instrument: _read_all(store, instrument, touched) for instrument, touched in spans.items()}
     fresh, repeated, conflicts = _sort_out(pushed, held)
-    store.put_trades(exchange, fresh)
+    for exchange in sorted({one.instrument.exchange for one in fresh}):
+        store.put_trades(exchange, [one.trade for one in fresh if one.instrument.exchange == exchange])
     for instrument, touched in spans.items():
-        trades = _read_all(store, instrument, touched)
-        store.put_candles(_candles(instrument, trades, contiguous=ids_contiguous(exchange)))
+        if instrument.pushed:
+            _rewrite(store, clock, instrument, touched)
+        else:
+            trades = _read_all(store, instrument, touched)
+            store.put_candles(_candles(instrument, trades, contiguous=ids_contiguous(instrument.exchange)))
     in_order = sorted([*rejected, *conflicts], key=lambda one: one.index)
     return Taken(len(fresh), repeated, tuple(in_order))
 
 
-def _spans(pushed: Sequence[Pushed], margin: timedelta) -> dict[Instrument, Spans]:
-    """The time to read of each instrument: the touched minutes and `margin` around them."""
+def _spans(pushed: Sequence[Pushed], ids_contiguous: Callable[[str], bool]) -> dict[Instrument, Spans]:
+    """The time to read of each instrument: the touched minutes, and what is around them where ids prove something."""
     minutes = {(one.instrument.key, M1.floor_ns(one.trade.time_ns)) for one in pushed}
     if len(minutes) > MINUTES_MAX:
         raise TooLarge("trades", f"are of {len(minutes)} minutes; send those of at most {MINUTES_MAX} at once")
     by_key = {one.instrument.key: one.instrument for one in pushed}
     touched: defaultdict[Instrument, list[Span]] = defaultdict(list)
     for key, start_ns in sorted(minutes):
+        margin = PROOF_MARGIN if ids_contiguous(by_key[key].exchange) else timedelta(0)
         start = utc(start_ns)
         touched[by_key[key]].append(Span(start - margin, start + M1.duration + margin))
     return {instrument: union(spans) for instrument, spans in touched.items()}
+
+
+def _rewrite(store: Store, clock: Clock, instrument: Instrument, touched: Spans) -> None:
+    """Make the candles of a market that is only pushed what its ticks are now, whoever else is at it.
+
+    The merge rule joins equal reports by their ids, and pushed ids say nothing of order. So what is written is observed
+    anew, and the newest wins whole. Whoever wrote looks again: a candle that another's ticks came too late for is made
+    once more.
+    """
+    for _ in range(REWRITES_MAX):
+        made = _candles(instrument, _read_all(store, instrument, touched), contiguous=False)
+        held = {candle.open_time: candle for candle in _held(store, instrument, touched)}
+        stale = [candle for candle in made if not _says_the_same(held.get(candle.open_time), candle)]
+        if not stale:
+            return
+        newest = max((candle.observed_at for candle in held.values()), default=EPOCH)
+        observed_at = max(clock.now(), newest + _MICROSECOND)
+        store.put_candles([replace(candle, observed_at=observed_at) for candle in stale])
+    raise StoreError("put_candles", f"the candles of {instrument.symbol} are being written by too many at once")
+
+
+def _held(store: Store, instrument: Instrument, touched: Spans) -> list[Candle]:
+    return [
+        candle
+        for span in touched
+        for candle in store.candles(instrument, M1, start=span.start, end=span.end, limit=MINUTES_MAX)
+    ]
+
+
+def _says_the_same(held: Candle | None, made: Candle) -> bool:
+    """Whether the store has what was made, or an operator's word over it."""
+    if held is None or held.source > made.source:
+        return held is not None
+    return replace(held, revision=0, observed_at=made.observed_at) == replace(made, revision=0)
 
 
 def _read_all(store: Store, instrument: Instrument, spans: Spans) -> list[Trade]:
@@ -108,16 +160,18 @@ def _read_span(store: Store, instrument: Instrument, span: Span) -> list[Trade]:
     raise StoreError("trades", f"{instrument.symbol} has more than {len(found)} trades in {span}")
 
 
-def _sort_out(pushed: Iterable[Pushed], held: dict[Instrument, list[Trade]]) -> tuple[list[Trade], int, list[Rejected]]:
+def _sort_out(
+    pushed: Iterable[Pushed], held: dict[Instrument, list[Trade]]
+) -> tuple[list[Pushed], int, list[Rejected]]:
     """The trades not held yet, how many are held already, and those that contradict one that is."""
     known = {(instrument.key, *_key(trade)): trade for instrument, trades in held.items() for trade in trades}
-    fresh: list[Trade] = []
+    fresh: list[Pushed] = []
     conflicts: list[Rejected] = []
     repeated = 0
     for one in pushed:
         before = known.setdefault((one.instrument.key, *_key(one.trade)), one.trade)
         if before is one.trade:
-            fresh.append(one.trade)
+            fresh.append(one)
         elif _same(before, one.trade):
             repeated += 1
         else:
@@ -130,8 +184,16 @@ def _candles(instrument: Instrument, trades: Sequence[Trade], *, contiguous: boo
     for trade in trades:
         bars.add(trade)
     candles = [change.candle for change in bars.take()]
+    if contiguous:
+        return candles
+    untold = {M1.floor(utc(trade.time_ns)) for trade in trades if trade.side is Side.UNKNOWN}
     # Bars would call a minute whole in which the connection held; here there is no connection to hold.
-    return candles if contiguous else [replace(candle, source=Source.PARTIAL) for candle in candles]
+    return [_partial(candle, side_told=candle.open_time not in untold) for candle in candles]
+
+
+def _partial(candle: Candle, *, side_told: bool) -> Candle:
+    buys = candle.taker_buy_volume if side_told else None
+    return replace(candle, source=Source.PARTIAL, taker_buy_volume=buys)
 
 
 def _key(trade: Trade) -> _Key:

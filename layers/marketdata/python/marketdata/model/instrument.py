@@ -18,6 +18,10 @@ class Calendar(StrEnum):
     """From Sunday 17:00 to Friday 17:00 New York."""
 
 
+PUSHED_EXCHANGES = frozenset({"webhook", "webhook-simulated"})
+"""Where ticks are filed that arrive at the webhook without the name of an exchange that is followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One symbol, spelled as its exchange spells it.
@@ -40,6 +44,11 @@ class Instrument:
         """`BASE-QUOTE`, and the price where that is not the exchange's usual one: `EUR-USD:bid`."""
         _, _, label = self.symbol.rpartition(":")
         return f"{self.base}-{self.quote}" + (f":{label}" if label in _PRICES else "")
+
+    @property
+    def pushed(self) -> bool:
+        """Whether what others push is all there is of it: nobody can be asked about what is missing."""
+        return self.exchange in PUSHED_EXCHANGES
 
     @property
     def key(self) -> tuple[str, str]:

@@ -7,10 +7,14 @@ import msgspec
 
 
 class Side(StrEnum):
-    """The side of the taker (the aggressor): BUY lifts an offer, SELL hits a bid."""
+    """The side of the taker (the aggressor): BUY lifts an offer, SELL hits a bid.
+
+    UNKNOWN is of ticks that somebody pushed without saying; exchanges always say.
+    """
 
     BUY = "buy"
     SELL = "sell"
+    UNKNOWN = "unknown"
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):

@@ -217,6 +217,8 @@ class Line:
             again, wanted = sorted(self._again & self._asked), self._wanted()
             self._again.clear()
             self._asked.difference_update(again)
+            # What was said before is no answer to this.
+            self.subscribed = self.subscribed.difference(again)
             new = [symbol for symbol in wanted if symbol not in self._asked]
             old = sorted({*self._asked.difference(wanted), *again})
             self._asked = set(wanted)

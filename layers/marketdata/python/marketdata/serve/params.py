@@ -34,8 +34,9 @@ ALIASES = {
     "decimals": ("decimals",),
     "state": ("state", "states", "status"),
     "kind": ("kind", "job"),
+    "view": ("view",),
 }
-_OF_CANDLES = tuple(name for name in ALIASES if name not in {"state", "kind"})
+_OF_CANDLES = tuple(name for name in ALIASES if name not in {"state", "kind", "view"})
 _OF_RUNS = ("kind", "state", "limit", "cursor")
 _OF_GAPS = ("symbol", "exchange", "state", "limit", "cursor")
 _OF_COVERAGE = ("symbol", "exchange", "timeframe", "start", "end")
@@ -51,7 +52,7 @@ _RUN_STATES: dict[str, tuple[RunState, ...]] = {
     "all": tuple(RunState),
 }
 _ORDERS = {"asc": False, "desc": True}
-_DECIMALS: dict[str, AsJson] = {"string": as_string, "number": as_number}
+DECIMALS: dict[str, AsJson] = {"string": as_string, "number": as_number}
 _WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 Chosen = TypeVar("Chosen")
@@ -83,17 +84,17 @@ class CandleQuery:
 
 def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
     """The question of /v1/candles. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, _OF_CANDLES)
+    given = given_parameters(parameters, _OF_CANDLES)
     query = CandleQuery(
         symbol=_symbol(given),
         exchange=given.get("exchange"),
         timeframe=_timeframe(given),
         start=boundary(given["start"], "start") if "start" in given else None,
         end=boundary(given["end"], "end") if "end" in given else None,
-        limit=_limit(given, LIMIT_DEFAULT, LIMIT_MAX),
-        newest_first=_choice(given, "order", _ORDERS, "asc"),
+        limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
+        newest_first=choice(given, "order", _ORDERS, "asc"),
         cursor=given.get("cursor"),
-        number=_choice(given, "decimals", _DECIMALS, "string"),
+        number=choice(given, "decimals", DECIMALS, "string"),
     )
     if query.start is not None and query.end is not None and query.start >= query.end:
         raise RequestInvalid("end", "must be after start; the end itself is excluded")
@@ -102,14 +103,14 @@ def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
 
 def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
     """The question of /v1/candles/latest: the newest `limit`. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, _OF_LATEST)
+    given = given_parameters(parameters, _OF_LATEST)
     return CandleQuery(
         symbol=_symbol(given),
         exchange=given.get("exchange"),
         timeframe=_timeframe(given),
-        limit=_limit(given, LIMIT_DEFAULT, LIMIT_MAX),
+        limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
         newest_first=True,
-        number=_choice(given, "decimals", _DECIMALS, "string"),
+        number=choice(given, "decimals", DECIMALS, "string"),
     )
 
 
@@ -131,12 +132,12 @@ class GapQuery:
 
 def gap_query(parameters: Mapping[str, str]) -> GapQuery:
     """The question of /v1/gaps. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, _OF_GAPS)
+    given = given_parameters(parameters, _OF_GAPS)
     return GapQuery(
         symbol=given.get("symbol"),
         exchange=given.get("exchange"),
         states=gap_states(given["state"]) if "state" in given else UNRESOLVED,
-        limit=_limit(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
+        limit=limit_of(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
         cursor=given.get("cursor"),
     )
 
@@ -158,11 +159,11 @@ class RunQuery:
 
 def run_query(parameters: Mapping[str, str]) -> RunQuery:
     """The question of /v1/jobs. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, _OF_RUNS)
+    given = given_parameters(parameters, _OF_RUNS)
     return RunQuery(
         kind=given.get("kind"),
         states=run_states(given["state"]) if "state" in given else tuple(RunState),
-        limit=_limit(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
+        limit=limit_of(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
         cursor=given.get("cursor"),
     )
 
@@ -184,7 +185,7 @@ class CoverageQuery:
 
 def coverage_query(parameters: Mapping[str, str]) -> CoverageQuery:
     """The question of /v1/coverage. Raises: RequestInvalid naming the parameter."""
-    given = _given(parameters, _OF_COVERAGE)
+    given = given_parameters(parameters, _OF_COVERAGE)
     return CoverageQuery(
         symbol=given.get("symbol"),
         exchange=given.get("exchange"),
@@ -196,10 +197,10 @@ def coverage_query(parameters: Mapping[str, str]) -> CoverageQuery:
 
 def no_parameters(parameters: Mapping[str, str]) -> None:
     """For a question that has none. Raises: RequestInvalid for any."""
-    _given(parameters, ())
+    given_parameters(parameters, ())
 
 
-def _given(parameters: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+def given_parameters(parameters: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     """The parameters under our names, without empty ones; one that is unknown would silently change the question."""
     ours = {alias: name for name in names for alias in ALIASES[name]}
     given: dict[str, str] = {}
@@ -225,7 +226,7 @@ def _timeframe(given: Mapping[str, str]) -> Timeframe:
     return timeframe_named(text)
 
 
-def _limit(given: Mapping[str, str], default: int, most: int) -> int:
+def limit_of(given: Mapping[str, str], default: int, most: int) -> int:
     text = given.get("limit", str(default))
     if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
         raise RequestInvalid("limit", f"must be a whole number from 1 to {most}")
@@ -252,7 +253,7 @@ def _states(text: str, known: Mapping[str, tuple[Chosen, ...]]) -> tuple[Chosen,
     return tuple(state for state in known["all"] if state in chosen)
 
 
-def _choice(given: Mapping[str, str], name: str, choices: Mapping[str, Chosen], default: str) -> Chosen:
+def choice(given: Mapping[str, str], name: str, choices: Mapping[str, Chosen], default: str) -> Chosen:
     text = given.get(name, default)
     if text not in choices:
         raise RequestInvalid(name, f"{text[:64]!r} is not one of {', '.join(choices)}", tuple(choices))

@@ -10,6 +10,7 @@ import msgspec
 
 from marketdata.errors import (
     Ambiguous,
+    KeyReused,
     NotFound,
     RequestInvalid,
     SettingsInvalid,
@@ -90,6 +91,8 @@ def _kind(error: RequestInvalid) -> tuple[int, str, str]:
         return 409, f"ambiguous-{error.field}", "The name fits more than one thing"
     if isinstance(error, TooLarge):
         return 413, "too-large", "More than one request may carry"
+    if isinstance(error, KeyReused):
+        return 422, "idempotency-key-reused", "The key named another request before"
     if isinstance(error, NotFound):
         return 404, _UNKNOWN.get(error.field, "not-found"), "Nothing of that name is here"
     return 400, "invalid-parameter", "The request cannot be understood"

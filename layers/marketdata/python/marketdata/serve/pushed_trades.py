@@ -1,4 +1,7 @@
-"""Trades as someone pushes them, to Trades: the body of POST /v1/ingest. Pure; numbers are never floats."""
+"""Trades as someone pushes them, to Trades: the body of POST /v1/ingest. Pure; numbers are never floats.
+
+What a time and an amount may be holds for the webhook's ticks too: pushed_ticks.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +24,7 @@ BYTES_MAX = 1_000_000
 AGE_MAX = timedelta(days=366)
 AHEAD_MAX = timedelta(minutes=1)
 
-_IDS_MAX = 2**63 - 1
+IDS_MAX = 2**63 - 1
 _AMOUNT = re.compile(rb'"?(\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?)"?')
 _FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
 
@@ -97,14 +100,14 @@ def read_trades(
 def _read(index: int, raw: msgspec.Raw, find: FindInstrument, now: datetime) -> Pushed:
     written = _written(raw)
     instrument = find(written.symbol)
-    if not 0 <= written.id <= _IDS_MAX:
-        raise RequestInvalid("id", f"must be from 0 to {_IDS_MAX}")
+    if not 0 <= written.id <= IDS_MAX:
+        raise RequestInvalid("id", f"must be from 0 to {IDS_MAX}")
     trade = Trade(
         symbol=instrument.symbol,
         id=written.id,
-        time_ns=_time(written.time, now),
-        price=_amount("price", written.price),
-        size=_amount("size", written.size),
+        time_ns=read_time(str(written.time), now),
+        price=read_amount("price", written.price),
+        size=read_amount("size", written.size),
         side=Side(written.side),
     )
     return Pushed(index, instrument, trade)
@@ -117,16 +120,16 @@ def _written(raw: msgspec.Raw) -> _Trade:
         raise RequestInvalid(_field(str(error)) or "trade", str(error)) from error
 
 
-def _time(written: str | int, now: datetime) -> int:
-    """Cut to the microsecond, as the store keeps times."""
-    found = time_ns(str(written), "time")
+def read_time(written: str, now: datetime) -> int:
+    """Cut to the microsecond, as the store keeps times. Raises: RequestInvalid."""
+    found = time_ns(written, "time")
     if not nanoseconds(now - AGE_MAX) <= found <= nanoseconds(now + AHEAD_MAX):
         raise RequestInvalid("time", f"must be within {AGE_MAX.days} days and not in the future; import older trades")
     return found - found % NANOSECONDS_A_MICROSECOND
 
 
-def _amount(name: str, raw: msgspec.Raw) -> Decimal:
-    """The exact number, from a JSON string or a JSON number."""
+def read_amount(name: str, raw: msgspec.Raw) -> Decimal:
+    """The exact number, from a JSON string or a JSON number. Raises: RequestInvalid naming the field."""
     written = _AMOUNT.fullmatch(bytes(raw))
     amount = Decimal(written[1].decode()) if written else Decimal(0)
     if amount <= 0:

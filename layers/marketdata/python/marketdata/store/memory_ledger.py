@@ -113,7 +113,9 @@ class MemoryLedger(MemoryMarket):
         with self._lock:
             self._require([instrument.key] if instrument else [])
             active = [
-                one for one in self.instruments(active_only=True) if instrument is None or one.key == instrument.key
+                one
+                for one in self.instruments(active_only=True)
+                if not one.pushed and (instrument is None or one.key == instrument.key)
             ]
             found = [(one, span) for one in active for span in self._missing(one.key, start, end)]
         return _newest(found)
@@ -122,7 +124,7 @@ class MemoryLedger(MemoryMarket):
         """See Store."""
         start = M1.ceil(now - history)
         with self._lock:
-            active = self.instruments(active_only=True)
+            active = [one for one in self.instruments(active_only=True) if not one.pushed]
             found = [(one, span) for one in active for span in self._unasked(one.key, start, now)]
         return _newest(found)
 

@@ -91,13 +91,14 @@ class MemoryMarket(MemoryBase):
                 if key not in kept:
                     kept.put(key, _to_the_microsecond(trade))
 
-    def trades(self, instrument: Instrument, span: Span, *, limit: int) -> list[Trade]:
+    def trades(self, instrument: Instrument, span: Span, *, limit: int, newest_first: bool = False) -> list[Trade]:
         """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
         check_limit(limit)
         with self._lock:
             self._require([instrument.key])
             # A key of a time alone sorts before every (time, id).
-            return list(self._trades[instrument.key].between((span.start,), (span.end,), limit=limit))
+            kept = self._trades[instrument.key]
+            return list(kept.between((span.start,), (span.end,), limit=limit, newest_first=newest_first))
 
     def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:
         """See Store. A minute that has a candle, whatever its source, is not empty. Raises: NotFound."""

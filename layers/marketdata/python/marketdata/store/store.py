@@ -15,11 +15,12 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
+from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.snapshots import SnapshotStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, Protocol):
+class Store(WorkStore, SnapshotStore, AnswerStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
@@ -76,8 +77,11 @@ class Store(WorkStore, SnapshotStore, Protocol):
         """Keep trades; one already kept, by (symbol, time, id), is left as it is. Raises: NotFound as put_candles."""
         ...
 
-    def trades(self, instrument: Instrument, span: Span, *, limit: int) -> list[Trade]:
-        """At most `limit` trades with `start <= time < end`, ordered by (time, id); below `limit` means no more."""
+    def trades(self, instrument: Instrument, span: Span, *, limit: int, newest_first: bool = False) -> list[Trade]:
+        """At most `limit` trades with `start <= time < end`, ordered by (time, id); below `limit` means no more.
+
+        With `newest_first` the newest, in descending order.
+        """
         ...
 
     def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:

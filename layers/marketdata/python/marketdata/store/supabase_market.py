@@ -129,7 +129,7 @@ class SupabaseMarket:
                 ignore_duplicates=True,
             )
 
-    def trades(self, instrument: Instrument, span: Span, *, limit: int) -> list[Trade]:
+    def trades(self, instrument: Instrument, span: Span, *, limit: int, newest_first: bool = False) -> list[Trade]:
         """See Store."""
         check_limit(limit)
         arguments = {
@@ -137,8 +137,9 @@ class SupabaseMarket:
             "p_start": wire.time_text(span.start),
             "p_end": wire.time_text(span.end),
             "p_limit": limit,
+            "p_newest_first": newest_first,
         }
-        columns = self._client.call("trades", "get_trades_v1", arguments, TradeColumns)
+        columns = self._client.call("trades", "get_trades_v2", arguments, TradeColumns)
         return columns.trades(instrument.symbol)
 
     def mark_empty(self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span]) -> None:
