@@ -83,6 +83,7 @@ class House:
         self._say = say
         self._clock = clock or SystemClock()
         self._stopping = asyncio.Event()
+        self._broken = ""
         self._environment: dict[str, str] = {}
         self._feed: Child | None = None
         self._feed_port = 0
@@ -114,6 +115,7 @@ class House:
             self._introduce(supabase, followed)
             watching = [
                 asyncio.create_task(self._watch_feed()),
+                asyncio.create_task(self._watch_supabase(supabase)),
                 asyncio.create_task(self._show_first_candle(store, followed, started)),
             ]
             await self._stopping.wait()
@@ -121,6 +123,8 @@ class House:
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
+        if self._broken:
+            raise HouseError(f"{self._broken}; the data stays in {self._plan.home}, so start again")
         self._say(f"stopped; the data stays in {self._plan.home}")
 
     @property
@@ -216,9 +220,19 @@ class House:
                 self._start_feed()
                 continue
             state = await asyncio.to_thread(feed_state, self._feed_port)
-            if state and state != told:
-                told = state
+            # Not for each other reason: a database that is away gives a new one every second.
+            if state and _gist(state) != _gist(told):
                 self._say(f"feed      {state}")
+            told = state or told
+
+    async def _watch_supabase(self, supabase: LocalSupabase) -> None:
+        """A house without its database is taken down: whoever put it up is to know."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if supabase.ended:
+                self._broken = supabase.ended
+                self.stop()
+                return
 
     async def _show_first_candle(self, store: Store, followed: list[Instrument], started: float) -> None:
         since = M1.floor(self._clock.now())
@@ -273,9 +287,15 @@ def feed_state(port: int) -> str:
     except (OSError, ValueError):
         return ""
     return "; ".join(
-        f"{one['exchange']} {one['state']}" + (f" ({one['detail']})" if one["detail"] else "")
+        f"{one['exchange']} {one['state']}" + (f" ({one['detail'].splitlines()[0]})" if one["detail"] else "")
         for one in report.get("exchanges", [])
     )
+
+
+def _gist(state: str) -> tuple[str, bool]:
+    """The state without its reason, and whether there is one."""
+    said, _, reason = state.partition(" (")
+    return said, bool(reason)
 
 
 def newest_candle(store: Store, followed: list[Instrument], since: datetime) -> Candle | None:

@@ -94,6 +94,12 @@ class LocalSupabase:
         """The successor of `service_key`."""
         return self.keys.secret
 
+    @property
+    def ended(self) -> str:
+        """Which part of it runs no more, and why; empty while all do."""
+        parts = [part for part in (self._postgres, self._postgrest) if part is not None]
+        return "; ".join(part.ended for part in parts if part.ended)
+
     def start(self) -> Self:
         """Start everything and migrate. Raises: LocalSupabaseError or MigrationFailed; then nothing is left running."""
         postgres_home = find_postgres(self._node_modules)

@@ -65,6 +65,14 @@ class Postgres:
             if self._serve(last=attempt == _ATTEMPTS_MAX):
                 return
 
+    @property
+    def ended(self) -> str:
+        """Why it runs no more; empty while it runs or was never started."""
+        child = self._child
+        if child is None or child.exit_code is None:
+            return ""
+        return f"Postgres ended ({child.exit_code}): {child.complaint()}"
+
     def stop(self) -> None:
         """Stop at once and cleanly: open transactions are rolled back."""
         if self._child is not None:

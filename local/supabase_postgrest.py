@@ -36,6 +36,14 @@ class Postgrest:
             if self._serve(postgres_port, last=attempt == _ATTEMPTS_MAX):
                 return
 
+    @property
+    def ended(self) -> str:
+        """Why it runs no more; empty while it runs or was never started."""
+        child = self._child
+        if child is None or child.exit_code is None:
+            return ""
+        return f"PostgREST ended ({child.exit_code}): {child.complaint()}"
+
     def stop(self) -> None:
         """Stop at once."""
         if self._child is not None:

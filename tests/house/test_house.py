@@ -227,3 +227,14 @@ def test_a_port_in_use_gets_one_clear_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         f"error: port {port} cannot be had (Address already in use); try `make up PORT={port + 10}`"
     ]
+
+
+def test_a_house_whose_database_dies_says_so_and_ends(tmp_path: Path) -> None:
+    house = House(tmp_path, free_port())
+    house.until(lambda: house.get("/v1/health/live"))
+    (pid_file,) = tmp_path.rglob("postmaster.pid")
+    os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+    assert house.process.wait(60) == 1
+    (error,) = [line for line in house.text().splitlines() if line.startswith("error: ")]
+    assert "Postgres ended" in error
+    assert "start again" in error
