@@ -149,7 +149,7 @@ async def test_what_is_no_symbol_or_no_chunk_of_binance_is_refused() -> None:
     span = ("--from", "2024-01-01", "--to", "2024-02-01", "--dry-run")
     code, _, err = await marketdata("import", "binance", "btc/usdt", *span)
     assert (code, "BTCUSDT from 2024-01-01T00:00:00Z" in err, "62 files in 5 chunks" in err) == (0, True, True)
-    for wrong in (("BTC-USDT-PERP", *span), ("BTC;USDT", *span), ("BTC-USDT", *span, "--chunk", "5h")):
+    for wrong in (("BTC-USDT-PERP", *span), ("BTCNOTHING", *span), ("BTC-USDT", *span, "--chunk", "5h")):
         code, _, err = await marketdata("import", "binance", *wrong)
         assert code == 2, err
 

@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 from marketdata.clock import FakeClock
-from marketdata.errors import NotFound, RemoteUnavailable
+from marketdata.errors import RemoteUnavailable
 from marketdata.model.candle import Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
@@ -268,12 +268,3 @@ def test_history_from_before_the_listing_says_what_to_do(database: psycopg.Conne
     source.gone = {"2024-"}
     with pytest.raises(RemoteUnavailable, match="begin later"):
         run_days(database, source, tmp_path, Span(START - 30 * DAY, START + 3 * DAY))
-
-
-def test_a_symbol_that_nobody_can_divide_must_be_known(database: psycopg.Connection) -> None:
-    books = Books(database, FakeClock(NOW))
-    with pytest.raises(NotFound, match="instruments add"):
-        books.number_of_new(Instrument("binance", "BTCUSDT", "", ""))
-    assert books.number_of_new(Instrument("binance", "BTCUSDT", "BTC", "USDT")) == books.number_of_new(
-        Instrument("binance", "BTCUSDT", "", "")
-    )

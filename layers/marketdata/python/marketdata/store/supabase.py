@@ -18,7 +18,7 @@ from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_ledger import SupabaseLedger
-from marketdata.store.supabase_market import SupabaseMarket
+from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
 from marketdata.store.supabase_statistics import SupabaseStatistics
 from marketdata.store.supabase_work import SupabaseWork
@@ -30,7 +30,7 @@ HASTY_SECONDS = 2.0
 
 
 class SupabaseStore(
-    SupabaseMarket, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers, SupabaseStatistics
+    SupabasePushedTicks, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers, SupabaseStatistics
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 
