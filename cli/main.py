@@ -22,6 +22,7 @@ from cli import (
     jobs,
     record,
     replay,
+    roi,
     up,
     verify,
 )
@@ -40,6 +41,7 @@ app.command("replay")(replay.replay_files)
 app.command("feed-ticks")(feed_ticks.feed_ticks)
 app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
+app.command("roi")(roi.roi)
 app.command("verify")(verify.verify)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")

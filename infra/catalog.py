@@ -103,6 +103,13 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the source
         concurrency_reserved=1,
     ),
+    Function(
+        "roi_stats",
+        "Computes return and risk, snapshots, aggregates and comparisons of every market.",
+        timeout_seconds=300,  # some thousand closes of each market, read from the database
+        memory_megabytes=256,  # it waits for the database
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -110,6 +117,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles/latest", "api"),
     Route("GET", "/v1/gaps", "api"),
     Route("GET", "/v1/coverage", "api"),
+    Route("GET", "/v1/roi", "api"),
+    Route("GET", "/v1/snapshots", "api"),
+    Route("GET", "/v1/comparisons", "api"),
     Route("GET", "/v1/jobs", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
@@ -120,10 +130,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/ticks/{symbol}", "api"),
     Route("GET", "/api/v1/ticks/{symbol}/history", "api"),
     Route("POST", "/v1/ingest", "ingest"),
+    Route("POST", "/api/ingest", "ingest"),
     Route("POST", "/v1/webhooks/ticks", "ingest"),
     Route("POST", "/v1/webhooks/symbols", "ingest"),
     Route("POST", "/api/v1/webhooks/ticks", "ingest"),
     Route("POST", "/api/v1/webhooks/symbols", "ingest"),
+    Route("GET", "/api/cron", "cron"),
     Route("GET", "/v1/cron/{job}", "cron"),
     Route("POST", "/v1/cron/{job}", "cron"),
     # Unknown routes and preflights: so that they too are answered in our words, and not in the gateway's.
@@ -138,6 +150,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
     Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),
+    # Four minutes after the quarter: its last minute has settled, was scanned for, and is rolled up.
+    Schedule("roi_stats", "roi_stats", every_minutes=15, after_minutes=4),
     # A demo key has 10,000 requests a month; this takes 3,000 for each quote currency.
     Schedule("fetch_snapshots", "fetch_snapshots", every_minutes=15, after_minutes=7),
 )

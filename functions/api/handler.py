@@ -1,4 +1,4 @@
-"""The public API: candles, gaps, coverage, jobs, instruments, status, health. API Gateway sends every GET below /v1.
+"""The public API: candles, gaps, coverage, statistics, jobs, instruments, status, health. API Gateway sends every GET.
 
 Event (payload format 2.0, shortened; event.json is whole):
     {"version": "2.0", "rawPath": "/v1/candles", "queryStringParameters": {"symbol": "BTC-USD", "timeframe": "1m"},
@@ -14,13 +14,16 @@ from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import latest_candles, query_candles
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
+from marketdata.jobs.query_statistics import query_statistics
 from marketdata.jobs.query_ticks import query_history, query_ticks
 from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
+from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
 from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters, run_query
+from marketdata.serve.statistics_params import comparison_query, roi_query, snapshot_query
 from marketdata.serve.tick_params import history_query, tick_query
 from marketdata.settings import Settings
 from marketdata.store.store import Store
@@ -41,6 +44,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     _add_candles(app, store, instruments, cursors, clock)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
+    _add_statistics(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, cursors, clock)
 
 
@@ -86,6 +90,25 @@ def _add_completeness(
     def coverage() -> Response[str]:
         query = coverage_query(parameters(app.current_event.raw_event))
         return _json(report_coverage(store, instruments, clock.now(), query).body())
+
+
+def _add_statistics(
+    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
+) -> None:
+    @app.get("/v1/roi")
+    def roi() -> Response[str]:
+        query = roi_query(parameters(app.current_event.raw_event))
+        return _json(query_statistics(store, instruments, cursors, clock, query, kind=RoiStatistic))
+
+    @app.get("/v1/snapshots")
+    def snapshots() -> Response[str]:
+        query = snapshot_query(parameters(app.current_event.raw_event))
+        return _json(query_statistics(store, instruments, cursors, clock, query, kind=MarketSnapshot))
+
+    @app.get("/v1/comparisons")
+    def comparisons() -> Response[str]:
+        query = comparison_query(parameters(app.current_event.raw_event))
+        return _json(query_statistics(store, instruments, cursors, clock, query, kind=MarketComparison))
 
 
 def _add_reports(

@@ -5,6 +5,7 @@ Event (payload format 2.0, shortened; event.json is whole):
      "headers": {"authorization": "Bearer ..."}, "requestContext": {"http": {"method": "POST", ...}, ...}}
 Answer: {"status": "success", "job": "roll_up", "result": {"entries": 12, ...}, "started_at": "...",
          "completed_at": "...", "trigger": "cron"}
+GET /api/cron computes statistics, and answers as ingestion pipelines do (jobs/ingest_markets.py).
 """
 
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.ingest_markets import ingest_markets
+from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler
 from marketdata.serve.access import bearer_token, require_key
@@ -33,13 +36,19 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
-    jobs = wiring.jobs(settings, store)
+    jobs, instruments = wiring.jobs(settings, store), KnownInstruments(store, clock)
 
     @app.route("/v1/cron/<job>", method=["GET", "POST"])
     def cron(job: str) -> Response[str]:
         _let_in(app.current_event.raw_event, settings)
         run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
         return Response(200, JSON, msgspec.json.encode(run.document()).decode())
+
+    @app.get("/api/cron")
+    def pipeline() -> Response[str]:
+        _let_in(app.current_event.raw_event, settings)
+        deadline = _deadline(clock, app.lambda_context)
+        return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, None, trigger="cron"))
 
 
 def _let_in(event: dict[str, Any], settings: Settings) -> None:

@@ -2,16 +2,19 @@
 
     POST /v1/ingest             {"exchange": "coinbase", "trades": [{"symbol": "BTC-USD", "id": 1, "side": "buy",
                                   "time": "2026-08-09T21:05:00.25Z", "price": "65000.10", "size": "0.5"}]}
+    POST /v1/ingest             {} or {"symbols": ["BTC-USD"]}: compute statistics now; POST /api/ingest is the same
     POST /v1/webhooks/ticks     one tick, a list, or {"items": [{"symbol": "BTCUSDT", "price": 65000.1, "volume": 0.5,
                                   "ts": 1786309500250}]}
     POST /v1/webhooks/symbols   {"items": [{"symbol": "BTCUSDT", "base": "BTC", "quote": "USDT", "active": true}]}
 
 and the webhooks below /api/v1 too. Event: payload format 2.0, see event.json.
-Answer: 202 and {"accepted": 1, "duplicates": 0, "rejected": []}. `side` is the taker's; prices and sizes may be JSON
+Answer: 202 and {"accepted": 1, "duplicates": 0, "rejected": []}; of statistics 200 and what jobs/ingest_markets.py
+says. `side` is the taker's; prices and sizes may be JSON
 numbers too, which are read exactly. A request may carry an `Idempotency-Key`: sent again it is answered the same.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -20,6 +23,7 @@ from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.answer_once import answer_once
+from marketdata.jobs.ingest_markets import ingest_markets, wanted_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.take_ticks import Taken, take_ticks
 from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
@@ -28,6 +32,9 @@ from marketdata.serve.access import bearer_token, require_key
 from marketdata.serve.gateway_events import body, header
 from marketdata.settings import Settings
 from marketdata.store.store import Store
+
+# The market that has begun, and the comparisons, must be written before Lambda cuts the function off.
+MARGIN = timedelta(seconds=12)
 
 Take = Callable[[bytes], Taken]
 
@@ -65,7 +72,18 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
         return Response(202, JSON, document, headers={"Idempotent-Replayed": "true"} if repeated else {})
 
-    app.post("/v1/ingest")(lambda: answer(trades, "TradesIngested"))
+    def ingest() -> Response[str]:
+        event = app.current_event.raw_event
+        _let_in(event, settings)
+        computing, wanted = wanted_markets(body(event))
+        if not computing:
+            return answer(trades, "TradesIngested")
+        remaining = timedelta(milliseconds=app.lambda_context.get_remaining_time_in_millis())
+        deadline = clock.now() + remaining - MARGIN
+        return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual"))
+
+    app.post("/v1/ingest")(ingest)
+    app.post("/api/ingest")(ingest)
     for prefix in ("/v1", "/api/v1"):
         app.post(f"{prefix}/webhooks/ticks")(lambda: answer(ticks, "TicksIngested"))
         app.post(f"{prefix}/webhooks/symbols")(lambda: answer(symbols, "SymbolsIngested"))

@@ -12,6 +12,7 @@ from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.recorded_run import RecordedRun
+from marketdata.jobs.roi_stats import roi_stats
 from marketdata.jobs.roll_up import roll_up
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.model.job_run import JobRun
@@ -29,11 +30,13 @@ JOBS: dict[str, Job] = {
     "reconcile": reconcile,
     "audit_coverage": coverage_audit,
     "fetch_snapshots": fetch_snapshots,
+    "roi_stats": roi_stats,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
-OVERLAPPING = frozenset({"roll_up", "order_history", "backfill"})
-"""Jobs of which several may run at once: the queue of changes has its own lock, and each gap its own lease."""
+OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats"})
+"""Jobs of which several may run at once: the queue of changes has its own lock, each gap its own lease, and statistics
+are the same whoever computes them."""
 
 
 @dataclass(frozen=True, slots=True)

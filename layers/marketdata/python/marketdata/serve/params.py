@@ -35,8 +35,10 @@ ALIASES = {
     "state": ("state", "states", "status"),
     "kind": ("kind", "job"),
     "view": ("view",),
+    "window": ("window", "period"),
+    "with": ("with", "other"),
 }
-_OF_CANDLES = tuple(name for name in ALIASES if name not in {"state", "kind", "view"})
+_OF_CANDLES = tuple(name for name in ALIASES if name not in {"state", "kind", "view", "window", "with"})
 _OF_RUNS = ("kind", "state", "limit", "cursor")
 _OF_GAPS = ("symbol", "exchange", "state", "limit", "cursor")
 _OF_COVERAGE = ("symbol", "exchange", "timeframe", "start", "end")
