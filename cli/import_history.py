@@ -35,6 +35,7 @@ from cli.import_options import (
 )
 from cli.owner_connection import DatabaseUrl, owner_connection
 from cli.progress import Ticker
+from cli.resume import resumable
 from local.imports.archive_import import ArchiveImport
 from local.imports.csv_columns import Kind, column_map, read_candles, read_quotes, read_trades
 from local.imports.csv_import import CsvImport
@@ -90,7 +91,7 @@ def dukascopy(
     budget = PacedBudget(known.requests_per_second, known.requests_burst, time.monotonic)
     rest = Rest("dukascopy", url or known.url, budget, clock, sleep=time.sleep)
     fetcher = Fetcher(ask_archive(rest.get, archive), library, clock, closed=plan.closed, sleep=time.sleep)
-    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
+    with resumable(), owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = ArchiveImport(connection, archive, library, plan, clock)
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
@@ -141,7 +142,7 @@ def binance(
         answer_bytes_max=FILE_BYTES_MAX,
     )
     fetcher = Fetcher(ask_days(rest.get, archive, instrument.symbol), library, clock, closed=(), sleep=time.sleep)
-    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
+    with resumable(), owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = DayImport(connection, archive, library, plan, instrument=instrument, clock=clock, keep_ticks=keep_ticks)
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
