@@ -3,7 +3,8 @@
 An import decodes LZMA files, makes candles, writes quotes and candles into months that are then attached, and explains
 what is not there, all in one transaction. The bare COPY gets the same lines ready made, into empty tables with the same
 columns, constraints and keys, and does nothing else. Both run against the same Postgres, with fsync, in turns; files
-lie on disk, because the network is not what is measured. Both make the same rows, or there is no figure.
+lie on disk, because the network is not what is measured. Both make the same rows, or there is no figure. The days of
+Binance are in imported_days.
 """
 
 import lzma
@@ -11,8 +12,7 @@ import statistics
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,9 @@ from marketdata.exchanges.dukascopy_classic import DukascopyClassic
 from marketdata.model.candle import Source
 from marketdata.model.quote import PriceSide
 from marketdata.model.span import Span
-from psycopg import sql
 
+from benchmarks.bare_copy import bare_copy, require_the_same_rows
+from benchmarks.imported_days import measure_days
 from benchmarks.result import Result, Table
 from local.exchanges.quotes import QuoteMarket
 from local.imports.archive_import import ArchiveImport
@@ -52,9 +53,15 @@ def run(announce: Callable[[str], None]) -> Result:
             with psycopg.connect(supabase.dsn, autocommit=True) as connection:
                 announce("copying and importing in turns")
                 seconds, rows = _measure(connection, library, announce)
+                announce("writing a day of trades, copying and importing it in turns")
+                days, trades = measure_days(connection, Path(folder) / "days", ROUNDS)
     except BinariesMissing as missing:
         return Result("imports", (), (f"not measured: {missing}",))
-    return Result("imports", (_table(seconds, rows),), (f"{rows:,} rows a round: quotes and minute candles",))
+    tables = (
+        _table("Dukascopy: three days of ticks", seconds, rows),
+        _table("Binance: a day of aggregate trades", days, trades),
+    )
+    return Result("imports", tables, (f"{rows:,} and {trades:,} rows a round, minute candles among them",))
 
 
 def _library(folder: Path) -> Library:
@@ -90,7 +97,10 @@ def _measure(
     rows = 0
     for number in range(ROUNDS):
         announce(f"round {number + 1} of {ROUNDS}")
-        rows = _timed(seconds["bare COPY"], lambda: _bare_copy(connection, lines))
+        rows = _timed(
+            seconds["bare COPY"],
+            lambda: bare_copy(connection, (("quotes", QUOTE_COLUMNS, lines[0]), ("candles", CANDLE_COLUMNS, lines[1]))),
+        )
         imported = ArchiveImport(connection, DukascopyClassic(), library, _plan(), SystemClock())
         before = time.perf_counter()
         imported.load(_plan().span)
@@ -100,7 +110,8 @@ def _measure(
         assert imported.done.ticks + imported.done.candles == rows, imported.done
         assert imported.done.months_attached == 1, imported.done
         if number == 0:
-            _require_the_same_rows(connection)
+            require_the_same_rows(connection, "quotes", QUOTE_COLUMNS)
+            require_the_same_rows(connection, "candles", CANDLE_COLUMNS)
         _forget(connection)
     return seconds, rows
 
@@ -123,41 +134,6 @@ def _lines(library: Library) -> tuple[list[str], list[str]]:
     return quotes, candles
 
 
-def _bare_copy(connection: psycopg.Connection, lines: tuple[list[str], list[str]]) -> int:
-    tables = (("quotes", QUOTE_COLUMNS, lines[0]), ("candles", CANDLE_COLUMNS, lines[1]))
-    rows = 0
-    with connection.transaction():
-        for name, columns, chunks in tables:
-            with _like(connection, name) as table, connection.cursor() as cursor:
-                names = sql.SQL(", ").join(map(sql.Identifier, columns))
-                with cursor.copy(sql.SQL("copy {} ({}) from stdin").format(table, names)) as copy:
-                    for chunk in chunks:
-                        copy.write(chunk)
-                rows += cursor.rowcount
-    return rows
-
-
-@contextmanager
-def _like(connection: psycopg.Connection, name: str) -> Iterator[sql.Identifier]:
-    """An empty table with the columns, constraints and key of a real one."""
-    table = sql.Identifier(f"bare_{name}")
-    connection.execute(sql.SQL("drop table if exists {}").format(table))
-    whole = sql.SQL("create table {} (like {} including defaults including constraints including indexes)")
-    connection.execute(whole.format(table, sql.Identifier("public", name)))
-    yield table
-
-
-def _require_the_same_rows(connection: psycopg.Connection) -> None:
-    for name, columns in (("quotes", QUOTE_COLUMNS), ("candles", CANDLE_COLUMNS)):
-        names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        ours, bare = sql.Identifier("public", name), sql.Identifier(f"bare_{name}")
-        minutes = sql.SQL("where timeframe = 1") if name == "candles" else sql.SQL("")
-        for one, other in ((ours, bare), (bare, ours)):
-            query = sql.SQL("select count(*) from (select {0} from {1} {3} except all select {0} from {2} {3}) as odd")
-            found = connection.execute(query.format(names, one, other, minutes)).fetchone()
-            assert found == (0,), (name, found)
-
-
 def _forget(connection: psycopg.Connection) -> None:
     """The database as before, so that each round loads new months."""
     connection.execute("drop table parts.quotes_202401; drop table parts.candles_1m_202401")
@@ -167,10 +143,10 @@ def _forget(connection: psycopg.Connection) -> None:
     connection.execute("vacuum public.coverage")
 
 
-def _table(seconds: dict[str, list[float]], rows: int) -> Table:
+def _table(title: str, seconds: dict[str, list[float]], rows: int) -> Table:
     bare = statistics.median(seconds["bare COPY"])
     return Table(
-        "A bulk import of Dukascopy ticks beside a bare COPY of the same rows; wall clock",
+        f"{title}: a bulk import beside a bare COPY of the same rows; wall clock",
         _COLUMNS,
         tuple(
             (

@@ -1,6 +1,5 @@
 """`marketdata import`: years of history at once, straight into the database."""
 
-import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +9,10 @@ import typer
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchange_access import ids_contiguous
-from marketdata.exchanges.archives import archive_source, usual_side
+from marketdata.exchanges.archives import archive_source
+from marketdata.exchanges.prices import usual_side
 from marketdata.exchanges.registry import adapter_for
+from marketdata.exchanges.symbols import parse_pair, spell
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide
 from marketdata.model.timeframe import M1, timeframe_named
@@ -34,6 +35,7 @@ from cli.import_options import (
 )
 from cli.owner_connection import DatabaseUrl, owner_connection
 from cli.progress import Ticker
+from cli.resume import resumable
 from local.imports.archive_import import ArchiveImport
 from local.imports.csv_columns import Kind, column_map, read_candles, read_quotes, read_trades
 from local.imports.csv_import import CsvImport
@@ -89,7 +91,7 @@ def dukascopy(
     budget = PacedBudget(known.requests_per_second, known.requests_burst, time.monotonic)
     rest = Rest("dukascopy", url or known.url, budget, clock, sleep=time.sleep)
     fetcher = Fetcher(ask_archive(rest.get, archive), library, clock, closed=plan.closed, sleep=time.sleep)
-    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
+    with resumable(), owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = ArchiveImport(connection, archive, library, plan, clock)
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
@@ -98,7 +100,7 @@ def dukascopy(
 
 @app.command()
 def binance(
-    symbol: Annotated[str, typer.Argument(help="BTC-USDT; BTCUSDT too, if the instrument is known already.")],
+    symbol: Annotated[str, typer.Argument(help="BTC-USDT, btc/usdt, BTCUSDT, ...")],
     start: From,
     end: To,
     chunk: Chunk = "7d",
@@ -122,7 +124,8 @@ def binance(
     adapter, clock = adapter_for("binance"), SystemClock()
     assert adapter.archive is not None
     assert adapter.archive_url is not None
-    archive, instrument = adapter.archive("binance"), binance_instrument(symbol)
+    archive, pair = adapter.archive("binance"), parse_pair(symbol)
+    instrument = Instrument("binance", spell("binance", pair), pair.base, pair.quote, active=False)
     span = asked_span(start, end, clock.now() - NEWEST_DAY_AGE, DAY)
     plan = plan_days(archive, instrument.symbol, span, content=only, chunk=days(chunk))
     typer.echo(describe(plan), err=True)
@@ -139,7 +142,7 @@ def binance(
         answer_bytes_max=FILE_BYTES_MAX,
     )
     fetcher = Fetcher(ask_days(rest.get, archive, instrument.symbol), library, clock, closed=(), sleep=time.sleep)
-    with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
+    with resumable(), owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = DayImport(connection, archive, library, plan, instrument=instrument, clock=clock, keep_ticks=keep_ticks)
         done = ImportRun(plan, fetcher, load, ticker.show, again=again).run()
     rest.close()
@@ -168,27 +171,20 @@ def csv_file(
     instrument = Instrument(exchange, symbol, "", "")
     if kind is not Kind.CANDLES and frame != M1:
         raise RequestInvalid("--timeframe", "is of candles; trades and quotes make candles of 1m")
-    usual = usual_side(exchange) if kind is Kind.QUOTES else None
+    usual = usual_side(exchange)
+    if kind is Kind.QUOTES and usual is None:
+        raise RequestInvalid("--kind", f"{exchange} tells trades, and has no quotes")
     with owner_connection(database_url, "import") as connection, Ticker("importing") as ticker:
         load = CsvImport(connection, instrument, SystemClock(), ticker.show)
         if kind is Kind.CANDLES:
             done = load.load_candles(read_candles(file, places, instrument, frame, _changed_at(file)))
-        elif usual is not None:
+        elif kind is Kind.QUOTES and usual is not None:
             done = load.load_quotes(read_quotes(file, places, instrument), usual=usual)
         else:
             contiguous = ids_contiguous(exchange)
             done = load.load_trades(read_trades(file, places, instrument), ids_contiguous=contiguous)
         load.finish()
     typer.echo(f"{done.rows:,} rows, {done.candles:,} candles in {done.months} months", err=True)
-
-
-def binance_instrument(text: str) -> Instrument:
-    """`BTC-USDT`, `BTC/USDT` or `btc_usdt`; of `BTCUSDT` nobody can say for sure where it is to be divided."""
-    base, *rest = re.split(r"[-_/ ]", text.strip().upper())
-    quote = rest[0] if len(rest) == 1 else ""
-    if not re.fullmatch(r"[0-9A-Z]{2,30}", base + "".join(rest)) or len(rest) > 1:
-        raise RequestInvalid("symbol", f"{text[:64]!r} is not like BTC-USDT")
-    return Instrument("binance", base + quote, base if quote else "", quote, active=False)
 
 
 def _changed_at(file: Path) -> datetime:

@@ -8,6 +8,7 @@ from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.listings import listing_source, read_listings
+from marketdata.exchanges.prices import split_price
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
 from marketdata.exchanges.symbol_changes import name_at
 from marketdata.exchanges.symbols import parse_pair
@@ -41,15 +42,18 @@ def list_them() -> None:
 @app.command()
 def add(
     exchange: Annotated[str, typer.Argument(help="coinbase, or coinbase-simulated for the simulator.")],
-    symbol: Annotated[str, typer.Argument(help="BTC-USD, btc/usdt, EUR_USD, tBTCUSD, BTCUSDT, ...")],
+    symbol: Annotated[str, typer.Argument(help="BTC-USD, btc/usdt, EUR_USD, EUR_USD:bid, tBTCUSD, ...")],
     timeframes: Annotated[str, typer.Option(help="Which timeframes to keep, separated by commas.")] = ALL_TIMEFRAMES,
-    calendar: Annotated[Calendar, typer.Option(help="When its market trades.")] = Calendar.ALWAYS,
+    calendar: Annotated[
+        Calendar | None, typer.Option(help="When its market trades; what is usual there if not given.")
+    ] = None,
 ) -> None:
     """Follow an instrument; a running feed subscribes within seconds, on its open connection."""
     require_market(exchange)
     venue = exchange.removesuffix(SIMULATED_SUFFIX)
-    pair = name_at(venue, parse_pair(symbol), SystemClock().now())
-    made = instrument(venue, str(pair), timeframes.split(","), simulated=venue != exchange, calendar=calendar)
+    plain, price = split_price(venue, symbol)
+    pair = name_at(venue, parse_pair(plain), SystemClock().now())
+    made = instrument(venue, f"{pair}{price}", timeframes.split(","), simulated=venue != exchange, calendar=calendar)
     house_store().put_instruments([made])
     _say_added(made)
 

@@ -11,7 +11,20 @@ from marketdata import observe
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import backfill, coverage, database, gaps, import_history, instruments, jobs, record, replay, up, verify
+from cli import (
+    backfill,
+    coverage,
+    database,
+    feed_ticks,
+    gaps,
+    import_history,
+    instruments,
+    jobs,
+    record,
+    replay,
+    up,
+    verify,
+)
 
 app = typer.Typer(
     name="marketdata",
@@ -24,6 +37,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("record")(record.record_feed)
 app.command("replay")(replay.replay_files)
+app.command("feed-ticks")(feed_ticks.feed_ticks)
 app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.command("verify")(verify.verify)

@@ -5,23 +5,24 @@ from typing import Any
 
 import yaml
 from marketdata.errors import RequestInvalid
+from marketdata.exchanges.prices import split_price, usual_calendar
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
 from marketdata.exchanges.symbols import parse_pair, spell
 from marketdata.model.instrument import Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES, timeframe_named
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-SYMBOL_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$"
+SYMBOL_PATTERN = r"^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}(:(bid|ask|mid))?$"
 
 
 class InstrumentLine(BaseModel):
-    """One instrument: its symbol as BASE-QUOTE, the timeframes kept of it, and when its market trades."""
+    """One instrument: its symbol as BASE-QUOTE (EUR-USD:bid), the timeframes kept of it, and when its market trades."""
 
     model_config = ConfigDict(extra="forbid")
 
     symbol: str = Field(pattern=SYMBOL_PATTERN)
     timeframes: list[str] = [timeframe.name for timeframe in TIMEFRAMES]
-    calendar: Calendar = Calendar.ALWAYS
+    calendar: Calendar | None = None
 
 
 class ExchangeLines(BaseModel):
@@ -67,20 +68,22 @@ def instruments(config: Config, *, simulated: bool) -> list[Instrument]:
 
 
 def instrument(
-    exchange: str, symbol: str, timeframes: list[str], *, simulated: bool, calendar: Calendar = Calendar.ALWAYS
+    exchange: str, symbol: str, timeframes: list[str], *, simulated: bool, calendar: Calendar | None = None
 ) -> Instrument:
-    """One instrument from what a person typed: BASE-QUOTE, or any form that parse_pair understands.
+    """One instrument from what a person typed: BASE-QUOTE, or any form that parse_pair understands, and which price.
 
-    Raises: RequestInvalid naming the field; Ambiguous with the choices.
+    Without a calendar it has the one that is usual there. Raises: RequestInvalid naming the field; Ambiguous with the
+    choices.
     """
-    pair = parse_pair(symbol)
+    plain, price = split_price(exchange, symbol)
+    pair = parse_pair(plain)
     kept = {timeframe_named(name) for name in timeframes} | {TIMEFRAMES[0]}
     return Instrument(
         exchange=f"{exchange}{SIMULATED_SUFFIX}" if simulated else exchange,
-        symbol=spell(exchange, pair),
+        symbol=spell(exchange, pair) + price,
         base=pair.base,
         quote=pair.quote,
         timeframes=tuple(sorted(kept, key=lambda timeframe: timeframe.minutes)),
         simulated=simulated,
-        calendar=calendar,
+        calendar=calendar or usual_calendar(exchange, pair),
     )

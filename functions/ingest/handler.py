@@ -60,7 +60,8 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
             count(metric, taken.accepted)
             return taken.document()
 
-        request = (caller, event["rawPath"], sent)
+        # A door has several paths; asking at another one is the same request.
+        request = (caller, metric, sent)
         document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
         return Response(202, JSON, document, headers={"Idempotent-Replayed": "true"} if repeated else {})
 

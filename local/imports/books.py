@@ -32,12 +32,7 @@ class Books:
         return int(row[0])
 
     def number_of_new(self, instrument: Instrument) -> int:
-        """The number of an instrument; one that is not known yet is added, but not followed.
-
-        Raises: NotFound for one that is not known and whose currencies nobody said.
-        """
-        if not instrument.base:
-            return self.number(instrument)
+        """The number of an instrument; one that is not known yet is added, but not followed."""
         self._connection.execute(
             "insert into public.instruments (exchange, symbol, base, quote, active, calendar)"
             " values (%s, %s, %s, %s, false, %s) on conflict (exchange, symbol) do nothing",

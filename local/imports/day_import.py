@@ -161,20 +161,20 @@ class DayImport:
         month.empty += self._bars.take_empty()
 
     def _into_bars(self, file: DayFile) -> Iterator[list[Trade]]:
-        """The trades of a file, some at a time, each of them in the bars by then."""
-        for trades in batches(self._trades_of(file), TRADES_A_CHUNK):
+        """The trades of a file, some at a time, each of them in the bars by then. Raises: RemoteMalformed."""
+        body, start_ns, end_ns = (
+            self._library.body(file.place),
+            nanoseconds(file.span.start),
+            nanoseconds(file.span.end),
+        )
+        for trades in batches(self._archive.parse_trades(body, self._instrument.symbol), TRADES_A_CHUNK):
+            if not all(start_ns <= trade.time_ns < end_ns for trade in trades):
+                raise RemoteMalformed(self.exchange, f"{file.place}: a trade of another day", str(trades[0]))
             for trade in trades:
                 self._bars.add(trade)
             self._bars.fold()
             self.done.ticks += len(trades)
             yield trades
-
-    def _trades_of(self, file: DayFile) -> Iterator[Trade]:
-        start_ns, end_ns = nanoseconds(file.span.start), nanoseconds(file.span.end)
-        for trade in self._archive.parse_trades(self._library.body(file.place), self._instrument.symbol):
-            if not start_ns <= trade.time_ns < end_ns:
-                raise RemoteMalformed(self.exchange, f"{file.place}: a trade of another day", str(trade))
-            yield trade
 
     def _observed_at(self, file: DayFile) -> datetime:
         """An archive speaks as of the end of its file; a file that has changed since, as of when that was seen."""

@@ -1,16 +1,24 @@
 """What stores know of ticks that others push, and of answers that were given."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from random import Random
 
+import msgspec
 import pytest
+from marketdata.compute.fold_pushed import fold_pushed
+from marketdata.errors import NotFound, StoreError
+from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 from marketdata.store.kept_answers import KeptAnswer
 from marketdata.store.memory import MemoryStore
+from marketdata.store.pushed_ticks import Kept
 from marketdata.store.store import Store
 from marketdata.store.supabase import SupabaseStore
 
@@ -78,3 +86,76 @@ def test_an_answer_is_forgotten_after_a_day(store: Store) -> None:
     later = NOW + timedelta(days=1, seconds=1)
     assert store.recall_answer("me", "key", now=later) is None
     assert store.keep_answer("me", "key", OTHER, now=later) == OTHER
+
+
+def minutes(store: Store) -> list[Candle]:
+    """Without what depends on the way there."""
+    held = store.candles(PUSHED, M1, start=None, end=None, limit=10)
+    return [replace(one, revision=0, observed_at=NOW) for one in held]
+
+
+def test_of_each_tick_is_told_what_became_of_it(store: Store) -> None:
+    first, other = tick(1, "10:00"), tick(2, "10:00")
+    assert store.keep_ticks("webhook", [first, other, first]) == [Kept.ADDED, Kept.ADDED, Kept.DUPLICATE]
+    dearer, unknown = (
+        msgspec.structs.replace(first, price=Decimal(6)),
+        msgspec.structs.replace(other, side=Side.UNKNOWN),
+    )
+    fresh = tick(3, "10:00")
+    fates = store.keep_ticks("webhook", [dearer, fresh, unknown, other])
+    assert fates == [Kept.CONFLICT, Kept.ADDED, Kept.CONFLICT, Kept.DUPLICATE]
+    assert store.trades(PUSHED, Span(at("10:00"), at("11:00")), limit=10) == [first, other, fresh]
+    assert store.keep_ticks("webhook", []) == []
+
+
+def test_there_is_room_for_ticks_of_any_day(store: Store) -> None:
+    old = msgspec.structs.replace(tick(1, "10:00"), time_ns=nanoseconds(at("10:00") - timedelta(days=300)))
+    assert store.keep_ticks("webhook", [old, old]) == [Kept.ADDED, Kept.DUPLICATE]
+
+
+def test_what_cannot_be_a_tick_is_refused_with_all_of_its_call(store: Store) -> None:
+    with pytest.raises(StoreError):
+        store.keep_ticks("webhook", [tick(1, "10:00"), msgspec.structs.replace(tick(2, "10:00"), price=Decimal(0))])
+    with pytest.raises(NotFound):
+        store.keep_ticks("coinbase", [tick(1, "10:00")])
+    assert store.trades(PUSHED, Span(at("10:00"), at("11:00")), limit=10) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_minutes_are_what_folding_their_ticks_gives(store: Store, seed: int) -> None:
+    dice = Random(seed)
+    sides = [Side.BUY, Side.SELL] + ([Side.UNKNOWN] if seed % 2 else [])
+    told = [
+        msgspec.structs.replace(
+            tick(dice.randrange(50), f"10:0{dice.randrange(3)}:{dice.randrange(3):02}", dice.choice(sides)),
+            price=Decimal(dice.randrange(1, 10 ** dice.randrange(1, 20))) / 1_000,
+            size=Decimal(dice.randrange(1, 10**12)) / 10**8,
+            count=dice.choice([1, 1, 3]),
+        )
+        for _ in range(60)
+    ]
+    spans = [Span(at("10:00"), at("10:03"))]
+    for start in range(0, len(told), 20):
+        store.keep_ticks("webhook", told[start : start + 20])
+        store.fold_ticks(PUSHED, spans)
+    kept = store.trades(PUSHED, spans[0], limit=100)
+    assert minutes(store) == [replace(one, observed_at=NOW) for one in fold_pushed(PUSHED, kept)]
+
+
+def test_folding_again_changes_nothing_and_only_the_minutes_asked_for_are_folded(store: Store) -> None:
+    store.keep_ticks("webhook", [tick(1, "10:00"), tick(2, "10:01"), tick(3, "10:05")])
+    spans = [Span(at("10:00"), at("10:02")), Span(at("10:01"), at("10:03"))]
+    assert store.fold_ticks(PUSHED, spans) == 2
+    assert store.fold_ticks(PUSHED, spans) == 0
+    assert [one.revision for one in store.candles(PUSHED, M1, start=None, end=None, limit=10)] in ([0, 0], [1, 1])
+    assert [one.open_time for one in minutes(store)] == [at("10:00"), at("10:01")]
+
+
+def test_an_operators_word_over_a_minute_stands(store: Store) -> None:
+    store.keep_ticks("webhook", [tick(1, "10:00")])
+    store.fold_ticks(PUSHED, [Span(at("10:00"), at("10:01"))])
+    (held,) = store.candles(PUSHED, M1, start=None, end=None, limit=1)
+    store.put_candles([replace(held, source=Source.MANUAL, high=Decimal(1_000))])
+    store.keep_ticks("webhook", [tick(2, "10:00")])
+    store.fold_ticks(PUSHED, [Span(at("10:00"), at("10:01"))])
+    assert [one.high for one in minutes(store)] == [1_000]

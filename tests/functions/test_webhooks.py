@@ -75,6 +75,7 @@ def test_a_request_that_is_sent_again_under_its_key_is_answered_the_same(door: H
     assert counted(first) == counted(again) == (1, 0, 0)
     assert "idempotent-replayed" not in first.headers
     assert again.headers["idempotent-replayed"] == "true"
+    assert post(door, TICKS_PATHS[1], [TICK], named).headers["idempotent-replayed"] == "true"
     assert counted(post(door, TICKS_PATHS[0], [TICK], KEY | {"idempotency-key": "batch-2"})) == (0, 1, 0)
 
 

@@ -67,6 +67,8 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "schema_version_v1": {},
     "get_trades_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "get_trades_v2": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
+    "keep_ticks_v1": {"p_ticks": []},
+    "fold_ticks_v1": {"p_instrument_id": 1, "p_spans": "{}"},
     "keep_answer_v1": {
         "p_caller": "x",
         "p_key": "x",

@@ -10,6 +10,10 @@ MERGE = f"{LIBRARY}/compute/merge.py"
 ROLLUP = f"{LIBRARY}/compute/rollup.py"
 COINBASE = f"{LIBRARY}/exchanges/coinbase.py"
 BINANCE = f"{LIBRARY}/exchanges/binance_wire.py"
+BINANCE_ARCHIVE = f"{LIBRARY}/exchanges/binance_archive.py"
+DUKASCOPY = f"{LIBRARY}/exchanges/dukascopy_classic.py"
+OANDA = f"{LIBRARY}/exchanges/oanda.py"
+LINES = f"{LIBRARY}/net/http_lines.py"
 STREAM = f"{LIBRARY}/net/stream.py"
 LINE = f"{LIBRARY}/net/line.py"
 REST = f"{LIBRARY}/net/rest.py"
@@ -43,6 +47,7 @@ TEST_FILL = "tests/unit/jobs/test_fill_gaps.py"
 TEST_BY_CANDLES = "tests/unit/jobs/test_fill_by_candles.py"
 TEST_BY_TRADES = "tests/unit/jobs/test_fill_by_trades.py"
 TEST_COINBASE = "tests/unit/exchanges/test_coinbase.py"
+TEST_DAY_IMPORT = "tests/unit/local/imports/test_day_import.py"
 TEST_SQL_MERGE = "tests/migrations/test_merge_rule.py"
 TEST_SQL_ROLLUPS = "tests/migrations/test_rollups.py"
 TEST_SQL_LEDGER = "tests/migrations/test_gap_ledger.py"
@@ -378,6 +383,77 @@ MUTANTS: tuple[Mutant, ...] = (
         "    archive.verify(body, checksum)\n",
         "",
         ("tests/unit/jobs/test_binance.py",),
+    ),
+    Mutant(
+        "microseconds-read-as-milliseconds",
+        BINANCE_ARCHIVE,
+        "row.time * 1_000 if row.time >= MILLISECONDS_BELOW else",
+        "row.time * 1_000_000 if row.time >= MILLISECONDS_BELOW else",
+        (TEST_DAY_IMPORT,),
+    ),
+    # Quoted markets and imports.
+    Mutant(
+        "ask-read-as-bid",
+        DUKASCOPY,
+        "milliseconds, asks, bids = (words",
+        "milliseconds, bids, asks = (words",
+        ("tests/unit/exchanges/test_dukascopy_classic.py",),
+    ),
+    Mutant(
+        "months-counted-from-one",
+        DUKASCOPY,
+        "{time.month - 1:02}",
+        "{time.month:02}",
+        ("tests/contract/test_archives.py",),
+    ),
+    Mutant(
+        "new-yorks-day-taken-for-utcs",
+        OANDA,
+        "timeframe.floor_ns(open_ns) != open_ns or row.volume < 0",
+        "row.volume < 0",
+        ("tests/unit/exchanges/test_oanda.py",),
+    ),
+    Mutant(
+        "refusal-ends-what-flows",
+        LINES,
+        "        try:\n            async with asyncio.timeout(CONNECT_SECONDS_MAX):",
+        "        await self.end()\n        try:\n            async with asyncio.timeout(CONNECT_SECONDS_MAX):",
+        ("tests/unit/net/test_http_lines.py",),
+    ),
+    Mutant(
+        "heartbeat-vouches-for-what-was-only-asked",
+        f"{LIBRARY}/jobs/followed_quotes.py",
+        "in self._flowing.intersection(self._of):",
+        "in list(self._of):",
+        ("tests/unit/jobs/test_followed_quotes.py",),
+    ),
+    Mutant(
+        "empty-file-believed-at-once",
+        "local/imports/fetch.py",
+        "        return times > 1 or",
+        "        return times > 0 or",
+        ("tests/unit/local/imports/test_fetch.py",),
+    ),
+    Mutant(
+        "imported-file-believed-without-its-checksum",
+        "local/imports/day_plan.py",
+        "        archive.verify(body, checksum)\n",
+        "",
+        (f"{TEST_DAY_IMPORT}::test_a_file_that_is_not_what_its_checksum_says_is_not_believed",),
+    ),
+    Mutant(
+        "aggregates-beside-their-single-trades",
+        "local/imports/held_trades.py",
+        "        return [trade for trade in trades if not self._meets(trade)]",
+        "        return list(trades)",
+        (f"{TEST_DAY_IMPORT}::test_single_trades_that_the_feed_kept_are_not_counted_twice",),
+    ),
+    Mutant(
+        "month-loaded-in-pieces",
+        "local/imports/archive_import.py",
+        "        with self._connection.transaction():\n",
+        "        if True:\n",
+        ("tests/unit/local/imports/test_archive_import.py",),
     ),
     # Live.
     Mutant("resumed-over-a-hole", RING, "        self.lost = event.sequence\n", "", ("tests/unit/feed",)),

@@ -1,6 +1,7 @@
 """`marketdata import` as a person runs it: a process that can be killed, an archive behind a real HTTP server."""
 
 import asyncio
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,8 +28,10 @@ DEADLINE_SECONDS = 60.0
 THIN = Product("BTC", "USDT", Decimal(65_000), 2, Decimal(1), trades_a_minute=2, quiet=0.1)
 
 
-async def marketdata(*arguments: str, kill: "asyncio.Event | None" = None) -> tuple[int, str, str]:
-    """Run the command; killed without mercy once `kill` is set."""
+async def marketdata(
+    *arguments: str, kill: "asyncio.Event | None" = None, by: signal.Signals = signal.SIGKILL
+) -> tuple[int, str, str]:
+    """Run the command; it gets that signal once `kill` is set."""
     path = f"{ROOT}:{ROOT / 'layers/marketdata/python'}"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -39,7 +42,7 @@ async def marketdata(*arguments: str, kill: "asyncio.Event | None" = None) -> tu
         stderr=asyncio.subprocess.PIPE,
         env={"PATH": "", "PYTHONPATH": path},
     )
-    killing = asyncio.create_task(_kill(process, kill)) if kill else None
+    killing = asyncio.create_task(_kill(process, kill, by)) if kill else None
     try:
         out, err = await asyncio.wait_for(process.communicate(), DEADLINE_SECONDS)
     finally:
@@ -48,9 +51,9 @@ async def marketdata(*arguments: str, kill: "asyncio.Event | None" = None) -> tu
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def _kill(process: asyncio.subprocess.Process, when: asyncio.Event) -> None:
+async def _kill(process: asyncio.subprocess.Process, when: asyncio.Event, by: signal.Signals) -> None:
     await when.wait()
-    process.kill()
+    process.send_signal(by)
 
 
 class CountingArchive(DukascopyArchive):
@@ -91,11 +94,32 @@ async def test_an_import_that_is_killed_goes_on_where_it_was_and_ends_in_the_sam
 
 
 async def run(
-    url: str, database: psycopg.Connection, folder: Path, *further: str, kill: "asyncio.Event | None" = None
+    url: str,
+    database: psycopg.Connection,
+    folder: Path,
+    *,
+    kill: "asyncio.Event | None" = None,
+    by: signal.Signals = signal.SIGKILL,
 ) -> tuple[int, str, str]:
     dsn = f"{database.info.dsn} password={database.info.password}"
     options = ("--url", f"{url}/datafeed", "--database-url", dsn, "--folder", str(folder))
-    return await marketdata("import", "dukascopy", "EURUSD", *SPAN, *options, *further, kill=kill)
+    return await marketdata("import", "dukascopy", "EURUSD", *SPAN, *options, kill=kill, by=by)
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_ctrl_c_says_how_to_go_on_without_the_password(supabase: RunningSupabase, tmp_path: Path) -> None:
+    archive = CountingArchive(10)
+    with migrated_database(supabase.dsn) as database:
+        async with Simulator(archive.application()) as server:
+            code, out, err = await run(server.url, database, tmp_path, kill=archive.reached, by=signal.SIGINT)
+            assert (code, out) == (130, "")
+            assert "Go on with: marketdata import dukascopy EURUSD --from 2024-01-30" in err
+            assert "--database-url ..." in err
+            assert database.info.password not in err
+            code, _, err = await run(server.url, database, tmp_path)
+            assert code == 0, err
+        assert sum(archive.asked.values()) <= 49
 
 
 @pytest.mark.stack
@@ -149,7 +173,7 @@ async def test_what_is_no_symbol_or_no_chunk_of_binance_is_refused() -> None:
     span = ("--from", "2024-01-01", "--to", "2024-02-01", "--dry-run")
     code, _, err = await marketdata("import", "binance", "btc/usdt", *span)
     assert (code, "BTCUSDT from 2024-01-01T00:00:00Z" in err, "62 files in 5 chunks" in err) == (0, True, True)
-    for wrong in (("BTC-USDT-PERP", *span), ("BTC;USDT", *span), ("BTC-USDT", *span, "--chunk", "5h")):
+    for wrong in (("BTC-USDT-PERP", *span), ("BTCNOTHING", *span), ("BTC-USDT", *span, "--chunk", "5h")):
         code, _, err = await marketdata("import", "binance", *wrong)
         assert code == 2, err
 

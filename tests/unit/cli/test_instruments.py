@@ -55,6 +55,23 @@ async def test_a_sync_ends_what_is_no_longer_listed_and_names_what_could_be_foll
     store.close()
 
 
+def test_a_price_is_part_of_a_quoted_markets_name_and_its_calendar_is_the_usual_one(
+    empty_supabase: RunningSupabase,
+) -> None:
+    for symbol in ("eur/usd", "EUR_USD:BID", "EURUSD:mid", "NAS100_USD"):
+        added = run(empty_supabase, "http://127.0.0.1:9", "add", "oanda", symbol)
+        assert added.returncode == 0, added.stderr
+    refused = run(empty_supabase, "http://127.0.0.1:9", "add", "coinbase", "BTC-USD:bid")
+    assert (refused.returncode, "one price" in refused.stderr) == (2, True)
+    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key)
+    assert [(one.symbol, one.canonical, one.calendar.value) for one in store.instruments()] == [
+        ("EUR_USD", "EUR-USD", "fx"),
+        ("EUR_USD:bid", "EUR-USD:bid", "fx"),
+        ("NAS100_USD", "NAS100-USD", "always"),
+    ]
+    store.close()
+
+
 def test_a_renamed_market_is_followed_by_its_name_of_today(empty_supabase: RunningSupabase) -> None:
     added = run(empty_supabase, "http://127.0.0.1:9", "add", "binance", "MATICUSDT")
     assert "following binance POLUSDT" in added.stdout, added.stderr

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.errors import RemoteMalformed, RequestInvalid
-from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRest, read_refusal
+from marketdata.exchanges.oanda import CANDLES_A_REQUEST, OandaPricing, OandaRecording, OandaRest, read_refusal
+from marketdata.jobs.candle_page import read_page
 from marketdata.model.candle import Source
-from marketdata.model.events import Heartbeat, Ignored, Refused, Subscribed
+from marketdata.model.events import Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import Quote
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named
@@ -67,6 +68,13 @@ def test_heartbeats_and_what_the_door_says_are_understood() -> None:
     assert STREAM.decode('{"type":"SUBSCRIBED","symbols":["B","A"]}', None) == (Subscribed(("A", "B")),)
     assert STREAM.decode('{"type":"REFUSED","reason":"HTTP 401"}', None) == (Refused("HTTP 401"),)
     assert STREAM.decode('{"type":"NOVELTY"}', None) == (Ignored("NOVELTY"),)
+
+
+def test_a_recorded_chunk_may_hold_several_lines_and_a_broken_one_costs_itself() -> None:
+    chunk = f'{line()}\n{{"type":"PRICE"\n\n{line(instrument="USD_JPY")}\n'
+    kinds = [type(one) for one in OandaRecording().decode(chunk, None)]
+    assert kinds == [Quote, Malformed, Quote]
+    assert OandaRecording().decode(line() + "\n", None) == STREAM.decode(line(), None)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +163,15 @@ def test_a_day_that_begins_at_17_00_new_york_is_not_taken_for_one_of_utc(time: s
 def test_a_candle_that_cannot_be_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(RemoteMalformed):
         REST.parse_candles(answer({**ROW, **changes}), "EUR_USD", M1, EPOCH)
+
+
+def test_one_impossible_candle_costs_itself_and_not_the_answer() -> None:
+    later = {**ROW, "time": "2024-01-15T00:01:00Z", "novelty": {"o": 1}}
+    page = read_page(REST, answer({**ROW, "mid": {"o": "0", "h": "0", "l": "0", "c": "0"}}, later), "EUR_USD", EPOCH)
+    assert [one.open_time.minute for one in page.candles] == [1]
+    assert len(page.quarantined) == 1
+    with pytest.raises(RemoteMalformed):
+        read_page(REST, b'{"candles":[1,2]}', "EUR_USD", EPOCH)
 
 
 @needs_captures

@@ -2,13 +2,18 @@
 
 from datetime import datetime, timedelta
 
+import psycopg
+import pytest
 from marketdata.clock import FakeClock
 from marketdata.jobs.drain_queue import ENTRIES_A_ROUND
 from marketdata.jobs.roll_up import roll_up
 from marketdata.model.span import Span
 from marketdata.model.timeframe import timeframe_named
 from marketdata.store.memory import MemoryStore
+from marketdata.store.supabase import SupabaseStore
 
+from local import maintenance
+from tests.conftest import RunningSupabase
 from tests.market import BTC, a_store, at, minutes
 
 NOW = at("12:00")
@@ -81,3 +86,26 @@ def test_where_another_drainer_is_at_work_it_leaves() -> None:
 def test_it_keeps_a_week_of_room() -> None:
     _, store = run([0])
     assert store.room == [Span(NOW - timedelta(days=1), NOW + timedelta(days=7))]
+
+
+@pytest.mark.stack
+def test_what_is_older_than_is_kept_goes_with_the_schedule_and_what_was_made_of_it_stays(
+    empty_supabase: RunningSupabase,
+) -> None:
+    store, clock = SupabaseStore(empty_supabase.url, empty_supabase.service_key), FakeClock(NOW)
+    store.put_instruments([BTC])
+    store.ensure_partitions(Span(at("10:00"), at("11:00")))
+    store.put_candles(minutes("10:00", "11:00"))
+    roll_up(store, clock, at("13:00"))
+    with psycopg.connect(empty_supabase.dsn, autocommit=True) as owner:
+        maintenance.keep(owner, {"1m": timedelta(days=400)})
+        clock.advance(timedelta(days=399))
+        assert roll_up(store, clock, clock.now() + timedelta(minutes=1))["pruned"] == 0
+        clock.advance(timedelta(days=60))
+        steps = [roll_up(store, clock, clock.now() + timedelta(minutes=1))["pruned"] for _ in range(3)]
+        assert steps[-1] == 0
+        assert any(steps)
+        owner.execute("delete from public.retention")
+    assert store.candles(BTC, timeframe_named("1m"), start=None, end=None, limit=10) == []
+    assert len(store.candles(BTC, timeframe_named("1h"), start=None, end=None, limit=10)) == 1
+    store.close()

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marketdata.clock import FakeClock
-from marketdata.compute.bars import Bars
+from marketdata.compute.fold_pushed import fold_pushed
 from marketdata.errors import StoreError
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.take_ticks import Taken
@@ -24,6 +24,7 @@ from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
 from marketdata.model.trade import Side, Trade
 from marketdata.store.memory import MemoryStore
+from marketdata.store.pushed_ticks import Kept
 
 from tests.market import BTC, at
 
@@ -31,6 +32,7 @@ NOW = at("12:00")
 MARKET = Instrument("webhook", "BTCUSDT", "BTC", "USDT")
 WHOLE = Span(at("09:00"), at("12:00"))
 Item = dict[str, Any]
+Written = TypeVar("Written")
 
 
 def a_store(*more: Instrument) -> MemoryStore:
@@ -72,11 +74,7 @@ def shown(store: MemoryStore) -> list[str]:
 
 def truth(store: MemoryStore) -> list[Candle]:
     """What folding every tick that is held gives."""
-    bars = Bars(MARKET.exchange, MARKET.symbol, ids_contiguous=False)
-    for one in ticks(store):
-        bars.add(one)
-    made = [change.candle for change in bars.take()]
-    return [replace(one, source=Source.PARTIAL, taker_buy_volume=None, observed_at=NOW) for one in made]
+    return [replace(one, observed_at=NOW) for one in fold_pushed(MARKET, ticks(store))]
 
 
 def test_a_batch_is_kept_and_folded_and_its_volume_is_the_sum() -> None:
@@ -132,16 +130,15 @@ class BreakingStore(MemoryStore):
         super().__init__()
         self.operation, self.done_first = operation, done_first
 
-    def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
-        self._maybe("put_trades", lambda: super(BreakingStore, self).put_trades(exchange, trades))
+    def keep_ticks(self, exchange: str, ticks: Sequence[Trade]) -> list[Kept]:
+        return self._maybe("keep_ticks", lambda: super(BreakingStore, self).keep_ticks(exchange, ticks))
 
-    def put_candles(self, candles: Sequence[Candle]) -> None:
-        self._maybe("put_candles", lambda: super(BreakingStore, self).put_candles(candles))
+    def fold_ticks(self, instrument: Instrument, spans: Sequence[Span]) -> int:
+        return self._maybe("fold_ticks", lambda: super(BreakingStore, self).fold_ticks(instrument, spans))
 
-    def _maybe(self, operation: str, write: Callable[[], None]) -> None:
+    def _maybe(self, operation: str, write: Callable[[], Written]) -> Written:
         if operation != self.operation:
-            write()
-            return
+            return write()
         self.operation = ""
         if self.done_first:
             write()
@@ -149,7 +146,7 @@ class BreakingStore(MemoryStore):
 
 
 @pytest.mark.parametrize("done_first", [False, True])
-@pytest.mark.parametrize("operation", ["put_trades", "put_candles"])
+@pytest.mark.parametrize("operation", ["keep_ticks", "fold_ticks"])
 def test_a_batch_that_failed_half_way_loses_and_doubles_nothing_when_it_is_sent_again(
     operation: str, done_first: bool
 ) -> None:
@@ -165,24 +162,22 @@ def test_a_batch_that_failed_half_way_loses_and_doubles_nothing_when_it_is_sent_
 
 
 class RacedStore(MemoryStore):
-    """Another pusher is done, from its first write to its last, between this one's read of the ticks and its write."""
+    """Another pusher is done, from its first write to its last, between two steps of this one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.other: list[Callable[[], object]] = []
 
-    def put_candles(self, candles: Sequence[Candle]) -> None:
+    def fold_ticks(self, instrument: Instrument, spans: Sequence[Span]) -> int:
         if self.other:
             self.other.pop()()
-        super().put_candles(candles)
+        return super().fold_ticks(instrument, spans)
 
 
-@pytest.mark.parametrize("ahead", [-60, 0, 60])
-def test_two_pushers_at_once_end_in_the_candle_of_all_ticks_whatever_their_clocks_say(ahead: int) -> None:
+def test_two_pushers_at_once_end_in_the_candle_of_all_ticks() -> None:
     store = RacedStore()
     store.put_instruments([MARKET])
-    others_clock = FakeClock(NOW + timedelta(seconds=ahead))
-    store.other.append(lambda: push(store, tick("10:00:05", "3"), tick("10:00:55", "4"), clock=others_clock))
+    store.other.append(lambda: push(store, tick("10:00:05", "3"), tick("10:00:55", "4")))
     push(store, tick("10:00:10", "1"), tick("10:00:50", "2"))
     assert shown(store) == ["3 4 4"]
     assert candles(store) == truth(store)

@@ -17,6 +17,14 @@ def test_every_usual_spelling_names_one_instrument(symbol: str) -> None:
     assert find_instrument(ALL, symbol, None) == OANDA_EUR
 
 
+@pytest.mark.parametrize("symbol", ["EUR_USD", "EUR-USD", "eurusd"])
+def test_the_plain_name_of_a_quoted_market_is_its_usual_price_and_others_are_said(symbol: str) -> None:
+    bid = Instrument("oanda", "EUR_USD:bid", "EUR", "USD")
+    assert bid.canonical == "EUR-USD:bid"
+    assert find_instrument([bid, OANDA_EUR], symbol, None) == OANDA_EUR
+    assert find_instrument([bid, OANDA_EUR], f"{symbol}:bid", None) == bid
+
+
 def test_a_symbol_that_is_spelled_so_on_one_exchange_alone_needs_no_exchange() -> None:
     assert find_instrument(ALL, "tBTCUSD", None) == BITFINEX_BTC
 

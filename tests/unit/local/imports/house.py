@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -108,13 +109,11 @@ class Days:
     """
 
     def __init__(self, *, spoilt: frozenset[str] = frozenset(), listed_at: datetime, product: Product) -> None:
-        self.tape = Tape(7, (product,))
-        self.market = BinanceMarket(self.tape, listed_at)
+        self.tape, self.market, self._server = _days_server(listed_at, product, spoilt)
         self.before: Callable[[str], object] = lambda _path: None
         self.gone: set[str] = set()
         self.instead: dict[str, bytes] = {}
         self.asked: list[str] = []
-        self.server = BinanceDays(self.market, FakeClock(NOW), spoilt)
 
     def get(self, request: Request) -> bytes:
         """As net/rest."""
@@ -125,9 +124,23 @@ class Days:
         if any(part in request.path for part in self.gone):
             raise RemoteAbsent("binance", "HTTP 404", "")
         try:
-            return self.server.answer(request.path)
+            return self.answer(request.path)
         except web.HTTPNotFound:
             raise RemoteAbsent("binance", "HTTP 404", "") from None
+
+    def answer(self, path: str) -> bytes:
+        """What the archive has there, always the same. Raises: HTTPNotFound."""
+        return self._server(path)
+
+
+@cache
+def _days_server(
+    listed_at: datetime, product: Product, spoilt: frozenset[str]
+) -> tuple[Tape, BinanceMarket, Callable[[str], bytes]]:
+    """One for all tests that ask for it: each file takes a while to make."""
+    tape = Tape(7, (product,))
+    market = BinanceMarket(tape, listed_at)
+    return tape, market, cache(BinanceDays(market, FakeClock(NOW), spoilt).answer)
 
 
 def run_days(

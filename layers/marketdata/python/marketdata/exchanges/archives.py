@@ -9,8 +9,6 @@ from marketdata.exchanges import dukascopy
 from marketdata.exchanges.dukascopy_classic import CLASSIC_URL, DukascopyClassic
 from marketdata.exchanges.dukascopy_json import JSON_URL, DukascopyJson
 from marketdata.exchanges.exchange import TickArchive
-from marketdata.exchanges.registry import adapter_for
-from marketdata.model.quote import PriceSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,3 @@ def archive_source(exchange: str, source: str) -> ArchiveSource:
     if source not in sources:
         raise RequestInvalid("source", f"{exchange} has no {source!r}; it has {', '.join(sources)}", tuple(sources))
     return sources[source]
-
-
-def usual_side(exchange: str) -> PriceSide:
-    """The price of candles that go by the plain symbol. Raises: RequestInvalid where nobody quotes, but trades."""
-    if exchange in ARCHIVES:
-        return next(iter(ARCHIVES[exchange].values())).make(exchange).usual_side
-    side = adapter_for(exchange).usual_side
-    if side is None:
-        raise RequestInvalid("exchange", f"{exchange} has trades, not quotes")
-    return side

@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from marketdata.errors import NotFound
+from marketdata.exchanges.symbols import FX
 from marketdata.model.instrument import Calendar
 
 _CHOICES_MAX = 20
-# What trades from Sunday to Friday 17:00 New York when both sides are of these. Metals pause within that, never beyond.
-_FX = frozenset(
-    (
-        *("AUD", "CAD", "CHF", "CNH", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY", "MXN", "NOK", "NZD"),
-        *("PLN", "RON", "RUB", "SEK", "SGD", "THB", "TRY", "USD", "ZAR", "XAU", "XAG"),
-    )
-)
 _PUNCTUATION = str.maketrans("", "", "-_/ :.+&")
 
 
@@ -35,7 +29,7 @@ class Listing:
     @property
     def calendar(self) -> Calendar:
         """When it certainly does not trade. Hours of indices, shares and funds differ, so nothing is said of theirs."""
-        return Calendar.FX if {self.base, self.quote} <= _FX else Calendar.ALWAYS
+        return Calendar.FX if {self.base, self.quote} <= FX else Calendar.ALWAYS
 
 
 def listing(name: str) -> Listing:

@@ -128,6 +128,15 @@ class CandleHistory(Protocol):
         ...
 
 
+@runtime_checkable
+class SplitsCandles(Protocol):
+    """Where an answer with candles is not a plain JSON array of rows."""
+
+    def split_candles(self, body: bytes) -> list[bytes]:
+        """As many answers, of one candle each. Raises: RemoteMalformed."""
+        ...
+
+
 class TradesByTime(Protocol):
     """Trades of a span over REST, where ids cannot be asked for."""
 

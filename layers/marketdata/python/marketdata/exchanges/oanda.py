@@ -17,7 +17,7 @@ from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import LiveTrades, Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
 from marketdata.model.candle import Candle, Source
-from marketdata.model.events import Event, Heartbeat, Ignored, Refused, Subscribed
+from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import PriceSide, Quote, side_of
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
@@ -137,10 +137,24 @@ class OandaPricing:
 
 
 class OandaRecording(OandaPricing):
-    """Recorded lines of the stream."""
+    """Recorded lines of the stream, one or more a frame: HTTP's chunks are not OANDA's lines."""
 
     def __init__(self, name: str = NAME) -> None:
         super().__init__(name=name)
+
+    def decode(self, frame: str | bytes, received_at: datetime | None) -> Sequence[Event]:
+        """The events in the lines of one frame. Raises: RemoteMalformed."""
+        lines = [line for line in frame.splitlines() if line.strip()]
+        if len(lines) < 2:
+            return super().decode(frame, received_at)
+        return [event for line in lines for event in self._decode_line(line, received_at)]
+
+    def _decode_line(self, line: str | bytes, received_at: datetime | None) -> Sequence[Event]:
+        try:
+            return super().decode(line, received_at)
+        except RemoteMalformed as malformed:
+            # It costs itself, and not the lines beside it.
+            return (Malformed(malformed.reason, malformed.excerpt),)
 
 
 class _Ohlc(msgspec.Struct):
@@ -163,6 +177,10 @@ class _Answer(msgspec.Struct):
     candles: list[_Row]
 
 
+class _RawAnswer(msgspec.Struct):
+    candles: list[msgspec.Raw]
+
+
 class _Error(msgspec.Struct):
     errorMessage: str  # noqa: N815 - OANDA's own name
 
@@ -175,6 +193,7 @@ class OandaRest:
     def __init__(self, name: str = NAME) -> None:
         self.name = name
         self._decode = msgspec.json.Decoder(_Answer).decode
+        self._decode_rows = msgspec.json.Decoder(_RawAnswer).decode
 
     def candle_requests(self, symbol: str, timeframe: Timeframe, span: Span) -> list[Request]:
         """Requests of at most 5,000 candles, oldest first; buckets of UTC, not of New York's sessions."""
@@ -201,6 +220,14 @@ class OandaRest:
         except (msgspec.DecodeError, ValueError, RecursionError, InvalidOperation) as error:
             raise RemoteMalformed(self.name, f"candles: {error}", _excerpt(body)) from error
         return sorted(candles, key=lambda candle: candle.open_time)
+
+    def split_candles(self, body: bytes) -> list[bytes]:
+        """As many answers, of one candle each. Raises: RemoteMalformed."""
+        try:
+            rows = self._decode_rows(body).candles
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise RemoteMalformed(self.name, f"candles: {error}", _excerpt(body)) from error
+        return [b'{"candles":[' + bytes(row) + b"]}" for row in rows]
 
     def _candles(self, answer: _Answer, symbol: str, timeframe: Timeframe, observed_at: datetime) -> Iterator[Candle]:
         _, side = side_of(symbol, USUAL_SIDE)

@@ -59,6 +59,13 @@ QUOTES = frozenset(
         "SOL",
     ]
 )
+# What trades from Sunday to Friday 17:00 New York when both sides are of these. Metals pause within that, never beyond.
+FX = frozenset(
+    (
+        *("AUD", "CAD", "CHF", "CNH", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY", "MXN", "NOK", "NZD"),
+        *("PLN", "RON", "RUB", "SEK", "SGD", "THB", "TRY", "USD", "ZAR", "XAU", "XAG"),
+    )
+)
 # What exchanges call currencies otherwise, and whose word it is.
 _CANONICAL: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"bitfinex": MappingProxyType({"UST": "USDT", "UDC": "USDC", "DSH": "DASH", "IOT": "IOTA", "QTM": "QTUM"})}

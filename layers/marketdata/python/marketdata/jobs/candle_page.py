@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from marketdata.errors import RemoteMalformed
-from marketdata.exchanges.exchange import CandleHistory
+from marketdata.exchanges.exchange import CandleHistory, SplitsCandles
 from marketdata.model.candle import Candle
 from marketdata.model.timeframe import M1
 from marketdata.store.limits import candle_refused
@@ -40,20 +40,25 @@ def read_page(history: CandleHistory, body: bytes, symbol: str, observed_at: dat
 def _read_one_by_one(
     history: CandleHistory, body: bytes, symbol: str, observed_at: datetime, malformed: RemoteMalformed
 ) -> CandlePage:
-    try:
-        rows = _rows(body)
-    except msgspec.DecodeError:
-        raise malformed from None
     candles: list[Candle] = []
     reasons: list[str] = []
-    for row in rows:
+    for single in _split(history, body, malformed):
         try:
-            candles += history.parse_candles(b"[" + bytes(row) + b"]", symbol, M1, observed_at)
+            candles += history.parse_candles(single, symbol, M1, observed_at)
         except RemoteMalformed as bad:
             reasons.append(f"{bad.reason} {bad.excerpt}")
     if not candles:
         raise malformed
     return _sorted_out(sorted(candles, key=lambda candle: candle.open_time), reasons, symbol)
+
+
+def _split(history: CandleHistory, body: bytes, malformed: RemoteMalformed) -> list[bytes]:
+    try:
+        if isinstance(history, SplitsCandles):
+            return history.split_candles(body)
+        return [b"[" + bytes(row) + b"]" for row in _rows(body)]
+    except (msgspec.DecodeError, RemoteMalformed):
+        raise malformed from None
 
 
 def _sorted_out(candles: list[Candle], reasons: list[str], symbol: str) -> CandlePage:

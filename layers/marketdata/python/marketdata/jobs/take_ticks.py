@@ -4,9 +4,9 @@ The candles come from every trade that the store holds of those minutes, read af
 retry, a duplicate, another order or a second pusher at the same time ends in the same candles.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -14,15 +14,17 @@ import msgspec
 from marketdata.clock import Clock
 from marketdata.compute.bars import Bars
 from marketdata.compute.coverage import Spans, union
+from marketdata.compute.fold_pushed import fold_pushed
 from marketdata.errors import StoreError, TooLarge
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.model.candle import Candle, Source
+from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
-from marketdata.model.times import EPOCH, utc
-from marketdata.model.trade import Side, Trade
+from marketdata.model.times import utc
+from marketdata.model.trade import Trade
 from marketdata.serve.pushed_trades import Pushed, Rejected, read_batch, read_trades
+from marketdata.store.pushed_ticks import Kept
 from marketdata.store.store import Store
 
 MINUTES_MAX = 120
@@ -30,12 +32,11 @@ MINUTES_MAX = 120
 
 TRADES_A_READ = 10_000
 READS_MAX = 100
-REWRITES_MAX = 10
 # A minute is proven by the trades before and after it, and proves its neighbours: those two minutes away are read too.
 PROOF_MARGIN = timedelta(minutes=2)
 
 _Key = tuple[int, int]
-_MICROSECOND = timedelta(microseconds=1)
+_Fates = tuple[int, int, list[Rejected]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,79 +70,67 @@ def take_ticks(
     batch = read_batch(body)
     exchange = instruments.exchange(batch.exchange)
     pushed, rejected = read_trades(batch.trades, lambda symbol: instruments.find(symbol, exchange), clock.now())
-    return keep_pushed(store, clock, pushed, rejected, ids_contiguous=ids_contiguous)
+    return keep_pushed(store, pushed, rejected, ids_contiguous=ids_contiguous)
 
 
 def keep_pushed(
     store: Store,
-    clock: Clock,
     pushed: Sequence[Pushed],
     rejected: Sequence[Rejected],
     *,
     ids_contiguous: Callable[[str], bool],
 ) -> Taken:
     """Keep what is new of `pushed`, of any exchanges, and make its candles anew. Raises: TooLarge, StoreError."""
+    _check_minutes(pushed)
+    alone = [one for one in pushed if one.instrument.pushed]
+    others = [one for one in pushed if not one.instrument.pushed]
+    parts = (_keep_alone(store, alone), _keep_traded(store, others, ids_contiguous))
+    conflicts = [one for _, _, conflicts in parts for one in conflicts]
+    in_order = sorted([*rejected, *conflicts], key=lambda one: one.index)
+    return Taken(sum(fresh for fresh, _, _ in parts), sum(repeated for _, repeated, _ in parts), tuple(in_order))
+
+
+def _keep_alone(store: Store, pushed: Sequence[Pushed]) -> _Fates:
+    """Ticks of markets that are only pushed: the store counts and folds them, in one step each."""
+    fates: list[tuple[Pushed, Kept]] = []
+    for exchange in sorted({one.instrument.exchange for one in pushed}):
+        here = [one for one in pushed if one.instrument.exchange == exchange]
+        fates += zip(here, store.keep_ticks(exchange, [one.trade for one in here]), strict=True)
+    for instrument, touched in _spans(pushed, lambda _: False).items():
+        store.fold_ticks(instrument, touched)
+    conflicts = [_conflict(one) for one, kept in fates if kept is Kept.CONFLICT]
+    counts = Counter(kept for _, kept in fates)
+    return counts[Kept.ADDED], counts[Kept.DUPLICATE], conflicts
+
+
+def _keep_traded(store: Store, pushed: Sequence[Pushed], ids_contiguous: Callable[[str], bool]) -> _Fates:
+    """Trades of exchanges that others are asked about too."""
     spans = _spans(pushed, ids_contiguous)
     held = {instrument: _read_all(store, instrument, touched) for instrument, touched in spans.items()}
     fresh, repeated, conflicts = _sort_out(pushed, held)
     for exchange in sorted({one.instrument.exchange for one in fresh}):
         store.put_trades(exchange, [one.trade for one in fresh if one.instrument.exchange == exchange])
     for instrument, touched in spans.items():
-        if instrument.pushed:
-            _rewrite(store, clock, instrument, touched)
-        else:
-            trades = _read_all(store, instrument, touched)
-            store.put_candles(_candles(instrument, trades, contiguous=ids_contiguous(instrument.exchange)))
-    in_order = sorted([*rejected, *conflicts], key=lambda one: one.index)
-    return Taken(len(fresh), repeated, tuple(in_order))
+        trades = _read_all(store, instrument, touched)
+        store.put_candles(_candles(instrument, trades, contiguous=ids_contiguous(instrument.exchange)))
+    return len(fresh), repeated, conflicts
+
+
+def _check_minutes(pushed: Sequence[Pushed]) -> None:
+    minutes = {(one.instrument.key, M1.floor_ns(one.trade.time_ns)) for one in pushed}
+    if len(minutes) > MINUTES_MAX:
+        raise TooLarge("trades", f"are of {len(minutes)} minutes; send those of at most {MINUTES_MAX} at once")
 
 
 def _spans(pushed: Sequence[Pushed], ids_contiguous: Callable[[str], bool]) -> dict[Instrument, Spans]:
     """The time to read of each instrument: the touched minutes, and what is around them where ids prove something."""
-    minutes = {(one.instrument.key, M1.floor_ns(one.trade.time_ns)) for one in pushed}
-    if len(minutes) > MINUTES_MAX:
-        raise TooLarge("trades", f"are of {len(minutes)} minutes; send those of at most {MINUTES_MAX} at once")
     by_key = {one.instrument.key: one.instrument for one in pushed}
     touched: defaultdict[Instrument, list[Span]] = defaultdict(list)
-    for key, start_ns in sorted(minutes):
+    for key, start_ns in sorted({(one.instrument.key, M1.floor_ns(one.trade.time_ns)) for one in pushed}):
         margin = PROOF_MARGIN if ids_contiguous(by_key[key].exchange) else timedelta(0)
         start = utc(start_ns)
         touched[by_key[key]].append(Span(start - margin, start + M1.duration + margin))
     return {instrument: union(spans) for instrument, spans in touched.items()}
-
-
-def _rewrite(store: Store, clock: Clock, instrument: Instrument, touched: Spans) -> None:
-    """Make the candles of a market that is only pushed what its ticks are now, whoever else is at it.
-
-    The merge rule joins equal reports by their ids, and pushed ids say nothing of order. So what is written is observed
-    anew, and the newest wins whole. Whoever wrote looks again: a candle that another's ticks came too late for is made
-    once more.
-    """
-    for _ in range(REWRITES_MAX):
-        made = _candles(instrument, _read_all(store, instrument, touched), contiguous=False)
-        held = {candle.open_time: candle for candle in _held(store, instrument, touched)}
-        stale = [candle for candle in made if not _says_the_same(held.get(candle.open_time), candle)]
-        if not stale:
-            return
-        newest = max((candle.observed_at for candle in held.values()), default=EPOCH)
-        observed_at = max(clock.now(), newest + _MICROSECOND)
-        store.put_candles([replace(candle, observed_at=observed_at) for candle in stale])
-    raise StoreError("put_candles", f"the candles of {instrument.symbol} are being written by too many at once")
-
-
-def _held(store: Store, instrument: Instrument, touched: Spans) -> list[Candle]:
-    return [
-        candle
-        for span in touched
-        for candle in store.candles(instrument, M1, start=span.start, end=span.end, limit=MINUTES_MAX)
-    ]
-
-
-def _says_the_same(held: Candle | None, made: Candle) -> bool:
-    """Whether the store has what was made, or an operator's word over it."""
-    if held is None or held.source > made.source:
-        return held is not None
-    return replace(held, revision=0, observed_at=made.observed_at) == replace(made, revision=0)
 
 
 def _read_all(store: Store, instrument: Instrument, spans: Spans) -> list[Trade]:
@@ -175,25 +164,21 @@ def _sort_out(
         elif _same(before, one.trade):
             repeated += 1
         else:
-            conflicts.append(Rejected(one.index, "id", f"{one.trade.id} is held with another price, size or side"))
+            conflicts.append(_conflict(one))
     return fresh, repeated, conflicts
 
 
 def _candles(instrument: Instrument, trades: Sequence[Trade], *, contiguous: bool) -> list[Candle]:
-    bars = Bars(instrument.exchange, instrument.symbol, ids_contiguous=contiguous)
+    if not contiguous:
+        return fold_pushed(instrument, trades)
+    bars = Bars(instrument.exchange, instrument.symbol, ids_contiguous=True)
     for trade in trades:
         bars.add(trade)
-    candles = [change.candle for change in bars.take()]
-    if contiguous:
-        return candles
-    untold = {M1.floor(utc(trade.time_ns)) for trade in trades if trade.side is Side.UNKNOWN}
-    # Bars would call a minute whole in which the connection held; here there is no connection to hold.
-    return [_partial(candle, side_told=candle.open_time not in untold) for candle in candles]
+    return [change.candle for change in bars.take()]
 
 
-def _partial(candle: Candle, *, side_told: bool) -> Candle:
-    buys = candle.taker_buy_volume if side_told else None
-    return replace(candle, source=Source.PARTIAL, taker_buy_volume=buys)
+def _conflict(one: Pushed) -> Rejected:
+    return Rejected(one.index, "id", f"{one.trade.id} is held with another price, size or side")
 
 
 def _key(trade: Trade) -> _Key:

@@ -32,7 +32,7 @@ def take_webhook_ticks(
 
     find = cache(_Finder(instruments).find)
     pushed, rejected = read_ticks(read_items(body), find, clock.now(), numbered=ids_contiguous)
-    return keep_pushed(store, clock, pushed, rejected, ids_contiguous=ids_contiguous)
+    return keep_pushed(store, pushed, rejected, ids_contiguous=ids_contiguous)
 
 
 class _Finder:

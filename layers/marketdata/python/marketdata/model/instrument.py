@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from marketdata.model.quote import PriceSide
 from marketdata.model.timeframe import TIMEFRAMES, Timeframe
+
+_PRICES = frozenset(PriceSide)
 
 
 class Calendar(StrEnum):
@@ -38,8 +41,9 @@ class Instrument:
 
     @property
     def canonical(self) -> str:
-        """`BASE-QUOTE`."""
-        return f"{self.base}-{self.quote}"
+        """`BASE-QUOTE`, and the price where that is not the exchange's usual one: `EUR-USD:bid`."""
+        _, _, label = self.symbol.rpartition(":")
+        return f"{self.base}-{self.quote}" + (f":{label}" if label in _PRICES else "")
 
     @property
     def pushed(self) -> bool:

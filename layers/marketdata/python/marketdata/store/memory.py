@@ -7,11 +7,11 @@ equal. Each part of the protocol is a file of its own; here they are one.
 from marketdata.clock import Clock
 from marketdata.store.answers import FeedStatus
 from marketdata.store.limits import feed_refused
-from marketdata.store.memory_answers import MemoryAnswers
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_pushed_ticks import MemoryPushedTicks
 
 
-class MemoryStore(MemoryAnswers):
+class MemoryStore(MemoryPushedTicks):
     """The Store protocol in memory; safe to share between threads.
 
     `clock` tells when an instrument became known, and paces the exchanges' budgets; without one, all instruments always

@@ -16,11 +16,12 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
 from marketdata.store.kept_answers import AnswerStore
+from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, AnswerStore, Protocol):
+class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:

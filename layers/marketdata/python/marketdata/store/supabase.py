@@ -18,7 +18,7 @@ from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_ledger import SupabaseLedger
-from marketdata.store.supabase_market import SupabaseMarket
+from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
 from marketdata.store.supabase_work import SupabaseWork
 
@@ -28,7 +28,7 @@ HASTY_SECONDS = 2.0
 """For questions that are no use answered late: they are asked once."""
 
 
-class SupabaseStore(SupabaseMarket, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers):
+class SupabaseStore(SupabasePushedTicks, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers):
     """The Store protocol on a Supabase project; safe to share between threads.
 
     `url` is the project's (https://….supabase.co), `key` its service key. `http` and `sleep` are for those who need

@@ -5,8 +5,9 @@ values become rows in sorted, bounded batches.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from marketdata.compute.coverage import union
 from marketdata.compute.merge import merge
@@ -40,6 +41,8 @@ _NO_PARTITION = "23514"
 # Twenty years, the most that one span may be, by a hundred days a call, and some to hear that nothing is left.
 _ENSURE_CALLS_MAX = 80
 _MICROSECOND = timedelta(microseconds=1)
+
+Written = TypeVar("Written")
 
 
 class SupabaseMarket:
@@ -225,14 +228,18 @@ class SupabaseMarket:
         def write() -> None:
             self._client.upsert(operation, table, batch, on_conflict=on_conflict, ignore_duplicates=ignore_duplicates)
 
+        self._making_room(operation, times, write)
+
+    def _making_room(self, operation: str, times: Sequence[datetime], write: Callable[[], Written]) -> Written:
+        """What `write` gives; if there is no partition for some of `times`, make room and write once more."""
         try:
-            write()
+            return write()
         except Refused as refusal:
             if refusal.code != _NO_PARTITION:
                 raise
             for span in _by_month(times):
                 self._ensure_partitions(operation, span)
-            write()
+            return write()
 
     def _ensure_partitions(self, operation: str, span: Span) -> None:
         """Make room until there is nothing left to make: the database does a bounded part of it a call."""
