@@ -1,6 +1,6 @@
 """The numbers under which the database files instruments."""
 
-from marketdata.errors import NotFound
+from marketdata.errors import NotFound, StoreError
 from marketdata.model.instrument import Instrument
 from marketdata.store.instrument_rows import InstrumentRow
 from marketdata.store.patient_client import PatientClient
@@ -35,3 +35,12 @@ class InstrumentNumbers:
         for exchange, symbol in sorted(keys - ids.keys()):
             raise NotFound("symbol", f"{symbol} of {exchange} is not followed here")
         return ids
+
+    def keys_of(self, operation: str, numbers: set[int]) -> dict[int, Key]:
+        """Whose numbers these are; asks the database again only for one not met before. Raises: StoreError."""
+        if not numbers <= set(self._ids.values()):
+            self.instruments(operation)
+        known = {number: key for key, number in self._ids.items()}
+        if not numbers <= known.keys():
+            raise StoreError(operation, f"nobody has the numbers {sorted(numbers - known.keys())[:10]}")
+        return known

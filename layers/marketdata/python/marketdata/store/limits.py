@@ -5,8 +5,10 @@ against, or None.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -14,11 +16,12 @@ import msgspec
 from marketdata.errors import RequestInvalid
 from marketdata.model.candle import Candle
 from marketdata.model.gap import GapState
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import INVENTED_EXCHANGES, Instrument
 from marketdata.model.job_run import RunState
 from marketdata.model.snapshot import INDEX_SOURCES, Snapshot
 from marketdata.model.span import Span
-from marketdata.model.timeframe import M1, TIMEFRAMES
+from marketdata.model.statistics import AGGREGATED, MarketAggregate, RoiStatistic, Statistic
+from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe, timeframe_named
 from marketdata.model.times import NANOSECONDS_A_SECOND
 from marketdata.model.trade import Trade
 from marketdata.store.answers import FeedStatus
@@ -51,6 +54,13 @@ BLOCK_SECONDS_MAX = 7 * 86_400
 
 TROUBLED_MAX = 20
 """Instruments that one status names: enough to see who suffers, whatever is followed."""
+
+_LEAST = {
+    **dict.fromkeys(("roi", "roi_1h", "roi_24h", "roi_7d", "roi_30d", "change", "worst", "max_drawdown"), -1),
+    **dict.fromkeys(("volatility", "price_ratio", "quote_volume_ratio"), 0),
+    **dict.fromkeys(("volume_24h", "quote_volume_24h", "volume", "quote_volume", "price"), 0),
+}
+"""What figures of that name never are below."""
 
 FEED_STATES = ("connecting", "live", "stale", "down", "stopped")
 
@@ -109,6 +119,8 @@ def instrument_refused(instrument: Instrument) -> str | None:
     """Why `instrument` cannot be followed."""
     if not all((instrument.exchange, instrument.symbol, instrument.base, instrument.quote)):
         return f"an instrument without a name: {instrument}"
+    if not instrument.simulated and (instrument.exchange in INVENTED_EXCHANGES or "-simulated" in instrument.exchange):
+        return f"{instrument.exchange} is invented, and {instrument.symbol} does not say so"
     if instrument.exchange.partition("-")[0] in INDEX_SOURCES:
         return f"{instrument.exchange} is an index over many exchanges, and has no instruments"
     if M1 not in instrument.timeframes:
@@ -127,6 +139,30 @@ def snapshot_refused(snapshot: Snapshot) -> str | None:
     if not all(value is None or (value.is_finite() and value >= least) for value, least in floors):
         return f"an amount that cannot be: {snapshot}"
     return None
+
+
+def statistic_refused(statistic: Statistic) -> str | None:
+    """Why `statistic` cannot be."""
+    if statistic.n < 0 or not 0 <= statistic.coverage <= 1:
+        return f"{statistic.n} of {statistic.coverage}"
+    named = {one.name: getattr(statistic, one.name) for one in fields(statistic)}
+    numbers = {name: value for name, value in named.items() if isinstance(value, float | Decimal)}
+    wrong = [
+        name
+        for name, value in numbers.items()
+        if not (value.is_finite() if isinstance(value, Decimal) else isfinite(value))
+    ]
+    wrong += [name for name, least in _LEAST.items() if name in numbers and numbers[name] < least]
+    edge = _edge(statistic)
+    if edge.floor(statistic.as_of) != statistic.as_of:
+        return f"{statistic.as_of} is not the edge of a {edge} bucket"
+    return f"{wrong[0]} cannot be {numbers[wrong[0]]}" if wrong else None
+
+
+def _edge(statistic: Statistic) -> Timeframe:
+    if isinstance(statistic, RoiStatistic):
+        return statistic.timeframe
+    return AGGREGATED[statistic.period] if isinstance(statistic, MarketAggregate) else timeframe_named("15m")
 
 
 def feed_refused(status: FeedStatus) -> str | None:

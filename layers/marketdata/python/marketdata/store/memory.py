@@ -9,9 +9,10 @@ from marketdata.store.answers import FeedStatus
 from marketdata.store.limits import feed_refused
 from marketdata.store.memory_base import refuse
 from marketdata.store.memory_pushed_ticks import MemoryPushedTicks
+from marketdata.store.memory_statistics import MemoryStatistics
 
 
-class MemoryStore(MemoryPushedTicks):
+class MemoryStore(MemoryStatistics, MemoryPushedTicks):
     """The Store protocol in memory; safe to share between threads.
 
     `clock` tells when an instrument became known, and paces the exchanges' budgets; without one, all instruments always

@@ -23,6 +23,9 @@ DELAY_SECONDS_MAX = 2.0
 _TRY_AGAIN_CODES = frozenset({"40001", "40P01"})
 _TRY_AGAIN_STATUSES = frozenset({408, 425, 429})
 
+Filters = Sequence[tuple[str, str]]
+"""PostgREST's horizontal filters, as (column, condition)."""
+
 Answer = TypeVar("Answer")
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -113,6 +116,19 @@ class PatientClient:
                 return rows
             if not page:
                 raise StoreError(operation, f"{left} rows of {table} were announced and none was given")
+
+    def select_newest(
+        self, operation: str, table: str, columns: Sequence[str], filters: Filters, limit: int
+    ) -> list[dict[str, Any]]:
+        """At most `limit` rows that meet `filters`, highest id first; the server may cut them. Raises: StoreError."""
+
+        def question() -> Query:
+            query = self._postgrest.table(table).select(*columns).order("id", desc=True).limit(limit)
+            for column, condition in filters:
+                query.request.params = query.request.params.add(column, condition)
+            return query
+
+        return self._read(operation, self._ask(operation, question), list[dict[str, Any]])
 
     def _page(self, table: str, key: Sequence[str], row: type[Record], after: Sequence[Record]) -> Query:
         """The question for the rows whose key is above that of the last one held, and how many such rows there are."""

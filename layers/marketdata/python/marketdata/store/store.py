@@ -18,10 +18,11 @@ from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudi
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
+from marketdata.store.statistics import StatisticsStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, Protocol):
+class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, StatisticsStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:

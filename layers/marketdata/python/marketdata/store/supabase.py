@@ -20,6 +20,7 @@ from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
+from marketdata.store.supabase_statistics import SupabaseStatistics
 from marketdata.store.supabase_work import SupabaseWork
 
 TIMEOUT_SECONDS = 10.0
@@ -28,7 +29,9 @@ HASTY_SECONDS = 2.0
 """For questions that are no use answered late: they are asked once."""
 
 
-class SupabaseStore(SupabasePushedTicks, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers):
+class SupabaseStore(
+    SupabasePushedTicks, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers, SupabaseStatistics
+):
     """The Store protocol on a Supabase project; safe to share between threads.
 
     `url` is the project's (https://….supabase.co), `key` its service key. `http` and `sleep` are for those who need
