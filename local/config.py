@@ -7,8 +7,8 @@ import yaml
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.prices import split_price, usual_calendar
 from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
-from marketdata.exchanges.symbols import parse_pair, spell
-from marketdata.model.instrument import Calendar, Instrument
+from marketdata.exchanges.symbols import Pair, parse_pair, spell
+from marketdata.model.instrument import INVENTED_EXCHANGES, Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES, timeframe_named
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -59,10 +59,14 @@ def read_config(path: Path) -> Config:
 
 
 def instruments(config: Config, *, simulated: bool) -> list[Instrument]:
-    """The instruments of a configuration; `simulated` ones carry another exchange's name, never to be mixed up."""
+    """The instruments of a configuration; `simulated` ones carry another exchange's name, never to be mixed up.
+
+    Without it those of invented exchanges are left out: real and invented markets never share a database.
+    """
     return [
         instrument(exchange, line.symbol, line.timeframes, simulated=simulated, calendar=line.calendar)
         for exchange, lines in config.exchanges.items()
+        if simulated or exchange not in INVENTED_EXCHANGES
         for line in lines.instruments
     ]
 
@@ -79,11 +83,21 @@ def instrument(
     pair = parse_pair(plain)
     kept = {timeframe_named(name) for name in timeframes} | {TIMEFRAMES[0]}
     return Instrument(
-        exchange=f"{exchange}{SIMULATED_SUFFIX}" if simulated else exchange,
+        exchange=simulated_name(exchange) if simulated else exchange,
         symbol=spell(exchange, pair) + price,
         base=pair.base,
         quote=pair.quote,
         timeframes=tuple(sorted(kept, key=lambda timeframe: timeframe.minutes)),
-        simulated=simulated,
-        calendar=calendar or usual_calendar(exchange, pair),
+        simulated=simulated or exchange in INVENTED_EXCHANGES,
+        calendar=calendar or _usual_calendar(exchange, pair),
     )
+
+
+def _usual_calendar(exchange: str, pair: Pair) -> Calendar:
+    """Nobody closes an invented market, whatever it is called."""
+    return Calendar.ALWAYS if exchange in INVENTED_EXCHANGES else usual_calendar(exchange, pair)
+
+
+def simulated_name(exchange: str) -> str:
+    """What an exchange is called where it is simulated; one that is invented anyway has no other name."""
+    return exchange if exchange in INVENTED_EXCHANGES else f"{exchange}{SIMULATED_SUFFIX}"

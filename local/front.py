@@ -1,6 +1,6 @@
 """The one door of the house, http://localhost:8100: page, API, live stream, Supabase, and the simulated exchange."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, web
@@ -11,6 +11,7 @@ from local.supabase_keys import SupabaseKeys
 
 DASHBOARD = Path(__file__).resolve().parents[1] / "dashboard"
 SIMULATOR_PATH = "/simulator"
+SYNTHETIC_PATH = "/synthetic"
 _BODY_BYTES_MAX = 64 * 2**20
 _PAGE_HEADERS = {
     "Cache-Control": "no-cache",
@@ -23,15 +24,15 @@ _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def front(
-    *, supabase_url: str, supabase_keys: SupabaseKeys, feed_url: str, simulator: web.Application | None
+    *, supabase_url: str, supabase_keys: SupabaseKeys, feed_url: str, invented: Mapping[str, web.Application]
 ) -> web.Application:
-    """The whole application; `simulator` is mounted when this house invents its exchange."""
+    """The whole application; `invented` are the exchanges that this house invents, each at a path of its own."""
     app = web.Application(client_max_size=_BODY_BYTES_MAX)
     add_supabase_routes(app, supabase_url, supabase_keys)
     add_api_routes(app)
     _add_feed_routes(app, feed_url)
-    if simulator is not None:
-        app.add_subapp(SIMULATOR_PATH, simulator)
+    for path, exchange in invented.items():
+        app.add_subapp(path, exchange)
     _add_page(app)
     return app
 

@@ -28,17 +28,18 @@ from marketdata import observe
 from marketdata.clock import Clock, SystemClock
 from marketdata.errors import MarketDataError, StoreError
 from marketdata.exchanges import coinbase, coinbase_advanced, coinbase_rest
-from marketdata.exchanges.registry import SIMULATED_SUFFIX
 from marketdata.model.candle import Candle
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import INVENTED_EXCHANGES, Instrument
 from marketdata.model.timeframe import M1
 from marketdata.store.store import Store
 from marketdata.store.supabase import SupabaseStore
 
-from local.config import Config, instruments
+from local.config import Config, instruments, simulated_name
 from local.exchanges.coinbase import coinbase_simulator
+from local.exchanges.synthetic import synthetic_simulator
+from local.exchanges.synthetic_products import synthetic_order, synthetic_products
 from local.exchanges.tape import Tape
-from local.front import SIMULATOR_PATH, front
+from local.front import SIMULATOR_PATH, SYNTHETIC_PATH, front
 from local.scheduler import Scheduler
 from local.secrets_file import kept_secrets, write_environment_file
 from local.supabase import LocalSupabase
@@ -150,6 +151,7 @@ class House:
             "FEED_EXCHANGES": self._only_exchanges(),
             # What real assets are worth does not belong beside an invented market.
             "COINGECKO_IDS": os.environ.get("COINGECKO_IDS", "") if self._plan.live else "",
+            **self._synthetic_environment(),
             **kept_secrets(path, os.environ),
         }
         write_environment_file(path, shared)
@@ -174,21 +176,42 @@ class House:
 
     def _only_exchanges(self) -> str:
         """Where data is simulated no real exchange is followed; else every one that has active instruments."""
-        names = () if self._plan.live else self._plan.config.exchanges
-        return ",".join(f"{exchange}{SIMULATED_SUFFIX}" for exchange in names)
+        names = [] if self._plan.live else [*map(simulated_name, self._plan.config.exchanges), *INVENTED_EXCHANGES]
+        return ",".join(sorted(set(names)))
 
     async def _open_front(self, standing: AsyncExitStack, supabase: LocalSupabase) -> None:
-        simulator = None if self._plan.live else coinbase_simulator(Tape(self._plan.seed), self._clock)
+        invented = {} if self._plan.live else self._invented()
         app = front(
             supabase_url=supabase.rest_url,
             supabase_keys=supabase.keys,
             feed_url=f"http://127.0.0.1:{self._feed_port}",
-            simulator=simulator,
+            invented=invented,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         standing.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", self._plan.port).start()
+
+    def _invented(self) -> dict[str, web.Application]:
+        """The exchanges of this house, by the path that each is at."""
+        order = synthetic_order(os.environ, self._plan.seed)
+        synthetic = Tape(order.seed, synthetic_products(order.symbols, order.rate))
+        return {
+            SIMULATOR_PATH: coinbase_simulator(Tape(self._plan.seed), self._clock),
+            SYNTHETIC_PATH: synthetic_simulator(synthetic, self._clock),
+        }
+
+    def _synthetic_environment(self) -> dict[str, str]:
+        """Where the synthetic exchange is, of this house."""
+        if self._plan.live:
+            return {}
+        here = f"127.0.0.1:{self._plan.port}{SYNTHETIC_PATH}"
+        return {
+            "SYNTHETIC_REST_URL": f"http://{here}",
+            "SYNTHETIC_WEBSOCKET_URL": f"ws://{here}/trades",
+            "SYNTHETIC_QUOTES_REST_URL": f"http://{here}",
+            "SYNTHETIC_QUOTES_WEBSOCKET_URL": f"ws://{here}/quotes",
+        }
 
     def _seed(self, store: Store) -> list[Instrument]:
         """Add what config.yaml has and the database has not; the database has the last word."""

@@ -3,15 +3,17 @@
 Used by the synthetic exchange and by the feeder of ticks, so that both tell the same with the same seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 
-from marketdata.errors import RequestInvalid
+from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges.symbols import Pair, parse_pair
 
 from local.exchanges.products import PRODUCTS, Product
 
+SYMBOLS, RATE = "BTC-USD,ETH-USD,SOL-USD", 10.0
 RATE_MAX = 10_000.0
 SYMBOLS_MAX = 50
 _DOLLARS = frozenset({"USD", "USDT", "USDC"})
@@ -19,6 +21,31 @@ _NOTIONAL = Decimal(500)
 """What a trade is worth on average, in quote currency."""
 _PLACES_OF_PRICE = 6
 _KNOWN = {product.base: product for product in PRODUCTS if product.quote == "USD"}
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticOrder:
+    """Which synthetic market is wanted; `rate` is trades a second of all symbols together."""
+
+    symbols: tuple[str, ...]
+    rate: float
+    seed: int
+
+
+def synthetic_order(environment: Mapping[str, str], seed: int) -> SyntheticOrder:
+    """SYNTHETIC_SYMBOLS, SYNTHETIC_RATE and SYNTHETIC_SEED, which is `seed` if not set. Raises: SettingsInvalid."""
+    symbols = environment.get("SYNTHETIC_SYMBOLS", "").strip() or SYMBOLS
+    rate = environment.get("SYNTHETIC_RATE", "").strip() or str(RATE)
+    own_seed = environment.get("SYNTHETIC_SEED", "").strip() or str(seed)
+    wrong = "is wrong: at most 50 symbols, up to 10,000 trades a second of all together, and a whole number as seed"
+    try:
+        order = SyntheticOrder(
+            tuple(one.strip() for one in symbols.split(",") if one.strip()), float(rate), int(own_seed)
+        )
+        synthetic_products(order.symbols, order.rate)
+    except (ValueError, RequestInvalid) as error:
+        raise SettingsInvalid({"SYNTHETIC_SYMBOLS, SYNTHETIC_RATE or SYNTHETIC_SEED": f"{wrong} ({error})"}) from error
+    return order
 
 
 def synthetic_products(symbols: Sequence[str], rate: float) -> tuple[Product, ...]:

@@ -30,7 +30,7 @@ from marketdata.net.rest import PacedBudget, Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
 
-from local.exchanges import bitfinex_wire, oanda_wire
+from local.exchanges import bitfinex_wire, oanda_wire, synthetic
 from local.exchanges.binance import binance_simulator
 from local.exchanges.binance_market import BinanceMarket, aggregated, spelling
 from local.exchanges.bitfinex import bitfinex_simulator
@@ -40,6 +40,7 @@ from local.exchanges.faults import Faults
 from local.exchanges.oanda import oanda_simulator
 from local.exchanges.products import PRODUCTS, Product
 from local.exchanges.server import Server
+from local.exchanges.synthetic import synthetic_simulator
 from local.exchanges.tape import Tape
 
 NOW = datetime(2026, 8, 9, 21, 5, 30, tzinfo=UTC)
@@ -139,6 +140,13 @@ def _oanda_door(server: Server) -> tuple[LiveTrades, Connect]:
     return pricing, connect_lines(pricing.stream_request, dict(_OANDA_KNOWS))
 
 
+def _as_synthetic_quotes(tape: Tape, product: str, span: Span) -> list[Quote]:
+    """The prices around the last trade of each moment."""
+    step = synthetic.spread(tape.products[product])
+    newest = {one.time_ns: one.price for one in tape.trades(product, span)}
+    return [Quote(product, time_ns, price - step, price + step) for time_ns, price in newest.items()]
+
+
 WIRES: Mapping[str, Wire] = MappingProxyType(
     {
         "coinbase": Wire(
@@ -165,6 +173,17 @@ WIRES: Mapping[str, Wire] = MappingProxyType(
             outline=_as_oanda_candles,
             headers=_OANDA_KNOWS,
             door=_oanda_door,
+        ),
+        "synthetic": Wire(
+            partial(synthetic_simulator, poll_seconds=0.002),
+            lambda product: product.symbol,
+            {"trades": ("/trades", _as_traded)},
+        ),
+        "synthetic_quotes": Wire(
+            partial(synthetic_simulator, poll_seconds=0.002),
+            lambda product: product.symbol,
+            {"quotes": ("/quotes", _as_synthetic_quotes)},
+            outline=_as_oanda_candles,
         ),
         # No feeds and no past: test_snapshot_sources.
         "coingecko": Wire(coingecko_simulator, lambda product: product.symbol),

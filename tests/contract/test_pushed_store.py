@@ -159,3 +159,12 @@ def test_an_operators_word_over_a_minute_stands(store: Store) -> None:
     store.keep_ticks("webhook", [tick(2, "10:00")])
     store.fold_ticks(PUSHED, [Span(at("10:00"), at("10:01"))])
     assert [one.high for one in minutes(store)] == [1_000]
+
+
+@pytest.mark.parametrize("exchange", ["synthetic", "synthetic_quotes", "coinbase-simulated", "webhook-simulated"])
+def test_an_invented_market_is_labelled_so_or_not_taken(store: Store, exchange: str) -> None:
+    real = Instrument(exchange, "FOO-BAR", "FOO", "BAR")
+    with pytest.raises(StoreError):
+        store.put_instruments([real])
+    store.put_instruments([replace(real, simulated=True)])
+    assert replace(real, simulated=True) in store.instruments()

@@ -72,8 +72,8 @@ def test_what_is_missing_without_any_repair_is_named_minute_by_minute() -> None:
 
 
 def test_fifty_seeds_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "50", "--hours", "4"]) == 0
-    assert "50 seeds, 200 simulated hours" in capsys.readouterr().out
+    assert main(["--seeds", "50", "--hours", "2"]) == 0
+    assert "50 seeds, 100 simulated hours" in capsys.readouterr().out
 
 
 # Every fault has an effect, and the law holds under it
@@ -176,9 +176,9 @@ def test_a_feed_that_saves_late_is_caught_by_the_freshness_alone() -> None:
 
 @pytest.fixture(scope="module")
 def found() -> list[Hole]:
-    """The holes of three seeds at production's own pace, in a market that trades about once a second."""
+    """The holes of two seeds at production's own pace, in a market that trades about once a second."""
     every: list[Hole] = []
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         outcome = simulate(Setup(seed, 2.0, kinds=STREAM_FAULTS, times=8.0, busier=10, pace=PRODUCTION))
         assert outcome.broken == []
         every += holes(outcome)
@@ -187,7 +187,7 @@ def found() -> list[Hole]:
 
 def test_a_hole_is_found_within_ten_seconds(found: list[Hole]) -> None:
     delays = [hole.found_seconds for hole in found]
-    assert len(delays) > 300
+    assert len(delays) > 200
     assert percentile(delays, 0.99) <= 10.0
     assert max(delays) <= 30.0
 

@@ -6,7 +6,7 @@ from functools import partial
 from types import MappingProxyType
 
 from marketdata.errors import RequestInvalid
-from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest, coingecko, oanda
+from marketdata.exchanges import binance_rest, bitfinex_rest, coinbase_rest, coingecko, oanda, synthetic
 from marketdata.exchanges.binance import BinanceAggregates, BinanceRecording, BinanceTrades
 from marketdata.exchanges.binance_aggregates import BinanceAggregateSearch
 from marketdata.exchanges.binance_archive import ARCHIVE_URL, BinanceArchive
@@ -30,6 +30,8 @@ from marketdata.exchanges.exchange import (
 )
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
 from marketdata.exchanges.snapshot_source import SnapshotSource
+from marketdata.exchanges.synthetic import SyntheticQuotes, SyntheticTrades
+from marketdata.exchanges.synthetic_rest import SyntheticQuoteRest, SyntheticRest
 from marketdata.model.quote import PriceSide
 
 SIMULATED_SUFFIX = "-simulated"
@@ -139,6 +141,25 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
             needs_token=True,
             usual_side=PriceSide.MID,
             read_refusal=oanda.read_refusal,
+        ),
+        synthetic.TRADES_NAME: Adapter(
+            rest_url=synthetic.REST_URL,
+            feeds={"trades": SyntheticTrades},
+            recording=lambda name: SyntheticTrades(name=name),
+            trade_history=SyntheticRest,
+            candle_history=SyntheticRest,
+            ids_contiguous=True,
+            requests_per_second=50.0,
+            requests_burst=50,
+        ),
+        synthetic.QUOTES_NAME: Adapter(
+            rest_url=synthetic.REST_URL,
+            feeds={"quotes": SyntheticQuotes},
+            recording=lambda name: SyntheticQuotes(name=name),
+            candle_history=SyntheticQuoteRest,
+            requests_per_second=50.0,
+            requests_burst=50,
+            usual_side=synthetic.USUAL_SIDE,
         ),
         "coingecko": Adapter(
             rest_url=coingecko.REST_URLS[coingecko.DEMO],

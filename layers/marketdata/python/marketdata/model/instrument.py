@@ -18,6 +18,8 @@ class Calendar(StrEnum):
     """From Sunday 17:00 to Friday 17:00 New York."""
 
 
+INVENTED_EXCHANGES = frozenset({"synthetic", "synthetic_quotes"})
+"""Exchanges of markets that are nobody's; their instruments, and those of simulators, are `simulated`."""
 PUSHED_EXCHANGES = frozenset({"webhook", "webhook-simulated"})
 """Where ticks are filed that arrive at the webhook without the name of an exchange that is followed."""
 

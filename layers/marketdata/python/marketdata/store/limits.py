@@ -16,7 +16,7 @@ import msgspec
 from marketdata.errors import RequestInvalid
 from marketdata.model.candle import Candle
 from marketdata.model.gap import GapState
-from marketdata.model.instrument import Instrument
+from marketdata.model.instrument import INVENTED_EXCHANGES, Instrument
 from marketdata.model.job_run import RunState
 from marketdata.model.snapshot import INDEX_SOURCES, Snapshot
 from marketdata.model.span import Span
@@ -119,6 +119,8 @@ def instrument_refused(instrument: Instrument) -> str | None:
     """Why `instrument` cannot be followed."""
     if not all((instrument.exchange, instrument.symbol, instrument.base, instrument.quote)):
         return f"an instrument without a name: {instrument}"
+    if not instrument.simulated and (instrument.exchange in INVENTED_EXCHANGES or "-simulated" in instrument.exchange):
+        return f"{instrument.exchange} is invented, and {instrument.symbol} does not say so"
     if instrument.exchange.partition("-")[0] in INDEX_SOURCES:
         return f"{instrument.exchange} is an index over many exchanges, and has no instruments"
     if M1 not in instrument.timeframes:
