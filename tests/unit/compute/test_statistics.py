@@ -111,8 +111,8 @@ def test_real_prices_have_the_figures_that_others_found(name: str) -> None:
     ours = {
         "total_roi": roi(exact[0], exact[-1]),
         "max_drawdown": max_drawdown(closes),
-        "best": told.best,
-        "worst": told.worst,
+        "best": max(simple),
+        "worst": min(simple),
         "annualised_vol_log": volatility(logarithms, periods),
         # Their definition, of simple returns, by our formulas.
         "mean_return": told.mean,
@@ -187,15 +187,15 @@ def test_the_order_of_returns_moves_no_figure_but_the_drawdown(closes: list[floa
         return moments(of)
 
     one, other = told(returns), told(shuffled)
-    assert (one.mean, one.best, one.worst) == (other.mean, other.best, other.worst)
+    assert one.mean == other.mean
     assert (one.deviation, one.downside) == pytest.approx((other.deviation, other.downside), rel=1e-15, abs=1e-18)
 
 
 @given(closes_of_a_market)
 def test_risk_is_not_below_zero_and_the_ratios_have_the_sign_of_the_mean(closes: list[float]) -> None:
-    told = moments(log_returns(closes, changes(closes)))
-    assert told.worst <= told.mean + 1e-15
-    assert told.mean <= told.best + 1e-15
+    returns = log_returns(closes, changes(closes))
+    told = moments(returns)
+    assert min(returns) - 1e-15 <= told.mean <= max(returns) + 1e-15
     assert told.deviation is not None
     assert told.deviation >= 0
     for ratio in (sharpe(told, 365), sortino(told, 365)):

@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from itertools import pairwise, repeat
+from itertools import pairwise
+from operator import sub, truediv
 
 RESOLUTION = 1e-15
 """Returns that vary by less do not vary: that much is the rounding of closes to floats."""
@@ -29,8 +30,6 @@ class Moments:
     mean: float
     deviation: float | None
     downside: float
-    best: float
-    worst: float
 
 
 def roi(first: Decimal, last: Decimal) -> float:
@@ -42,7 +41,7 @@ def roi(first: Decimal, last: Decimal) -> float:
 
 def changes(closes: Sequence[float]) -> list[float]:
     """The simple return of each bucket: close over the close before, less one."""
-    return [(close - before) / before for before, close in pairwise(closes)]
+    return list(map(truediv, map(sub, closes[1:], closes), closes))
 
 
 def log_returns(closes: Sequence[float], simple: Sequence[float]) -> list[float]:
@@ -59,9 +58,9 @@ def moments(returns: Sequence[float], target: float = 0.0) -> Moments:
     n = len(returns)
     mean = math.fsum(returns) / n
     deviation = _noticed(math.dist(returns, [mean] * n) / math.sqrt(n - 1)) if n > 1 else None
-    below = returns if not target else [one - target for one in returns]
-    downside = _noticed(math.hypot(*map(min, below, repeat(0.0))) / math.sqrt(n))
-    return Moments(n, mean, deviation, downside, max(returns), min(returns))
+    below = [one - target for one in returns if one < target]
+    downside = _noticed(math.hypot(*below) / math.sqrt(n))
+    return Moments(n, mean, deviation, downside)
 
 
 def volatility(told: Moments, periods_per_year: float) -> float | None:

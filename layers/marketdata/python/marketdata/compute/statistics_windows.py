@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from itertools import chain
 
 from marketdata.compute import statistics
 from marketdata.compute.close_series import Bucket, CloseSeries
@@ -154,8 +155,8 @@ class _Risk:
 
 
 def _risk(part: CloseSeries, covered: float, periods: float) -> _Risk:
-    chains = [list(map(float, chain)) for chain in part.chains()]
-    n = sum(len(chain) - 1 for chain in chains)
+    chains = [list(map(float, run)) for run in part.chains()]
+    n = sum(len(run) - 1 for run in chains)
     reason = FEW if n < RETURNS_MIN else THIN if covered < COVERAGE_MIN else _beyond(chains)
     if reason:
         return _Risk(dict.fromkeys(RISK), n, dict.fromkeys(RISK, reason))
@@ -166,22 +167,22 @@ def _risk(part: CloseSeries, covered: float, periods: float) -> _Risk:
 
 def risk_of(chains: Sequence[Sequence[float]], periods: float) -> dict[str, float | None]:
     """The figures of RISK of runs of consecutive closes that have two returns at least; None where nothing varies."""
-    simple = [statistics.changes(chain) for chain in chains]
-    logarithms = map(statistics.log_returns, chains, simple)
-    told = statistics.moments([one for returns in logarithms for one in returns])
+    runs = [statistics.changes(run) for run in chains]
+    simple = list(chain.from_iterable(runs))
+    told = statistics.moments(list(chain.from_iterable(map(statistics.log_returns, chains, runs))))
     return {
         "volatility": statistics.volatility(told, periods),
         "sharpe": statistics.sharpe(told, periods),
         "sortino": statistics.sortino(told, periods),
-        "max_drawdown": statistics.max_drawdown(close for chain in chains for close in chain),
-        "best": max(max(returns) for returns in simple if returns),
-        "worst": min(min(returns) for returns in simple if returns),
+        "max_drawdown": statistics.max_drawdown(chain.from_iterable(chains)),
+        "best": max(simple),
+        "worst": min(simple),
     }
 
 
 def _beyond(chains: Sequence[Sequence[float]]) -> str:
     """Why closes cannot be reckoned with as floats; no market's were ever so."""
-    closes = [close for chain in chains for close in chain]
+    closes = list(chain.from_iterable(chains))
     return "" if min(closes) > 1e-150 and max(closes) < 1e150 else BEYOND
 
 
