@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from marketdata.clock import FakeClock
 from marketdata.errors import RemoteMalformed, SettingsInvalid
+from marketdata.model.budget import Turn
 from marketdata.model.snapshot import Snapshot
 from marketdata.store.memory import MemoryStore
 from marketdata.wiring import jobs, pasts
@@ -29,7 +30,7 @@ class House:
 
     def __init__(self, server: Server, clock: FakeClock, faults: Faults, troubles: Troubles) -> None:
         self.server, self.clock, self.faults, self.troubles = server, clock, faults, troubles
-        self.store = MemoryStore(clock)
+        self.store: MemoryStore = MemoryStore(clock)
 
     async def run(self, **environment: str) -> dict[str, Any]:
         """The job, with a key, unless told otherwise."""
@@ -135,3 +136,25 @@ async def test_old_snapshots_are_forgotten(house: House) -> None:
 
 def test_an_index_is_never_asked_to_fill_a_gap() -> None:
     assert pasts(settings(COINGECKO_IDS=IDS), MemoryStore())("coingecko") is None
+
+
+class CountingStore(MemoryStore):
+    """Remembers at which pace whose budget was asked."""
+
+    paces: set[tuple[str, float]]
+
+    def take_requests(
+        self, exchange: str, *, per_second: float, burst: int, count: int = 1, wait_seconds_max: float = 30.0
+    ) -> Turn:
+        self.paces = {*getattr(self, "paces", ()), (exchange, per_second)}
+        return super().take_requests(
+            exchange, per_second=per_second, burst=burst, count=count, wait_seconds_max=wait_seconds_max
+        )
+
+
+@pytest.mark.parametrize(("minute", "second"), [("6000", 100.0), ("1200", 20.0)])
+async def test_all_ask_from_one_budget_at_the_pace_that_is_set(house: House, minute: str, second: float) -> None:
+    house.store = CountingStore(house.clock)
+    await house.run(COINGECKO_REQUESTS_A_MINUTE=minute)
+    assert isinstance(house.store, CountingStore)
+    assert house.store.paces == {("coingecko", second)}
