@@ -35,7 +35,8 @@ RING = "feed/ring.py"
 SQL_MERGE = "migrations/20261121000200_candles_and_merge_rule.sql"
 SQL_ROLLUPS = "migrations/20261121000300_coverage_queue_and_rollups.sql"
 SQL_LEDGER = "migrations/20261121001200_ordered_history.sql"
-SQL_SCAN = "migrations/20261121001140_find_gaps_of_no_time.sql"
+SQL_SCAN = "migrations/20261121001520_pushed_ticks.sql"
+SQL_DRAIN = "migrations/20261121001010_changes.sql"
 
 TEST_BARS = "tests/unit/compute/test_bars.py"
 TEST_LIVE = "tests/unit/jobs/test_follow_live.py"
@@ -48,6 +49,7 @@ TEST_BY_CANDLES = "tests/unit/jobs/test_fill_by_candles.py"
 TEST_BY_TRADES = "tests/unit/jobs/test_fill_by_trades.py"
 TEST_COINBASE = "tests/unit/exchanges/test_coinbase.py"
 TEST_DAY_IMPORT = "tests/unit/local/imports/test_day_import.py"
+TEST_WRITER = "tests/unit/jobs/test_gap_writer.py"
 TEST_SQL_MERGE = "tests/migrations/test_merge_rule.py"
 TEST_SQL_ROLLUPS = "tests/migrations/test_rollups.py"
 TEST_SQL_LEDGER = "tests/migrations/test_gap_ledger.py"
@@ -262,7 +264,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "drainer-without-its-lock",
-        SQL_ROLLUPS,
+        SQL_DRAIN,
         "if not pg_try_advisory_xact_lock(hashtext('market data: drain the queue of changes')) then",
         "if false then",
         (TEST_SQL_ROLLUPS,),
@@ -353,7 +355,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "        return subtract((self.wanted,), union(self.covered, self.empty))",
         "        waiting = (Span(one.open_time, one.close_time) for one in self._waiting)\n"
         "        return subtract((self.wanted,), union(self.covered, self.empty, waiting))",
-        (TEST_FILL, TEST_BY_CANDLES),
+        (TEST_WRITER,),
     ),
     # Binance: aggregates, its own candles, its archive.
     Mutant(

@@ -18,6 +18,14 @@ def test_a_planted_bug_changes_one_place_of_the_code_and_names_tests_that_exist(
     assert all((ROOT / test.partition("::")[0]).exists() for test in mutant.tests)
 
 
+@pytest.mark.parametrize(
+    "mutant", [one for one in MUTANTS if one.file.endswith(".sql")], ids=lambda mutant: mutant.name
+)
+def test_a_bug_in_the_database_is_planted_where_it_is_not_replaced_by_a_later_migration(mutant: Mutant) -> None:
+    later = [one for one in sorted((ROOT / "migrations").glob("*.sql")) if one.name > Path(mutant.file).name]
+    assert [one.name for one in later if mutant.before in one.read_text()] == []
+
+
 def test_there_are_many_and_each_has_a_name_of_its_own() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 30
 
