@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 
 import msgspec
+import psycopg
 import pytest
 from marketdata.compute.fold_pushed import fold_pushed
 from marketdata.errors import NotFound, StoreError
@@ -64,6 +65,21 @@ def test_the_newest_trades_come_first_if_so_asked(store: Store) -> None:
     assert store.trades(PUSHED, asked, limit=3, newest_first=True) == [told[5], told[4], told[3]]
     assert store.trades(PUSHED, asked, limit=10, newest_first=True) == told[5::-1]
     assert store.trades(PUSHED, asked, limit=3) == told[:3]
+
+
+@pytest.mark.stack
+def test_ticks_of_a_month_whose_candles_were_pruned_become_candles(
+    supabase_store: SupabaseStore, empty_supabase: RunningSupabase
+) -> None:
+    supabase_store.put_instruments([PUSHED])
+    time = at("10:00") + timedelta(days=900)
+    told = Trade("BTCUSDT", 1, nanoseconds(time), Decimal(5), Decimal(1), Side.BUY)
+    assert supabase_store.keep_ticks("webhook", [told]) == [Kept.ADDED]
+    with psycopg.connect(empty_supabase.dsn, autocommit=True) as connection:
+        connection.execute(f"drop table parts.candles_1m_{time:%Y%m}")
+    assert supabase_store.fold_ticks(PUSHED, [Span(time, time + timedelta(minutes=1))]) == 1
+    held = supabase_store.candles(PUSHED, M1, start=None, end=None, limit=10)
+    assert [one.open_time for one in held] == [time]
 
 
 def test_only_markets_that_somebody_can_be_asked_about_have_gaps_and_a_history(store: Store) -> None:

@@ -34,4 +34,6 @@ class SupabasePushedTicks(SupabaseMarket):
             "p_instrument_id": self._numbers.of("fold_ticks", instrument),
             "p_spans": multirange(union(spans)),
         }
-        return self._client.call("fold_ticks", "fold_ticks_v1", arguments, int)
+        ask = partial(self._client.call, "fold_ticks", "fold_ticks_v1", arguments, int)
+        # The months of candles and of ticks are pruned each by itself.
+        return self._making_room("fold_ticks", [span.start for span in spans], ask)
