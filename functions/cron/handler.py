@@ -21,11 +21,15 @@ from marketdata.jobs.ingest_markets import ingest_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler
+from marketdata.serve.operation import Access, declared
+from marketdata.serve.parameter import Text
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 # What a job has begun when its deadline comes must end before Lambda cuts it off.
 MARGIN = timedelta(seconds=15)
+
+JOB = Text("job", "The name of a job.", required=True, place="path", example="roll_up")
 
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
@@ -38,11 +42,13 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     jobs, instruments = wiring.jobs(settings, store), KnownInstruments(store, clock)
 
     @app.route("/v1/cron/<job>", method=["GET", "POST"])
+    @declared("run_job", "Run a job now.", "serve.shapes.JobAnswer", (JOB,), access=Access.CRON)
     def cron(job: str) -> Response[str]:
         run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
         return Response(200, JSON, msgspec.json.encode(run.document()).decode())
 
     @app.get("/api/cron")
+    @declared("run_pipeline", "Compute statistics now.", "serve.shapes.Pipeline", access=Access.CRON)
     def pipeline() -> Response[str]:
         deadline = _deadline(clock, app.lambda_context)
         return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, None, trigger="cron"))
