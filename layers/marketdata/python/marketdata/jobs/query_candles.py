@@ -11,7 +11,8 @@ from marketdata.model.instrument import Instrument
 from marketdata.serve.candles_json import candles_body, encode_rows
 from marketdata.serve.condition import SETTLING, Condition, Known, judge, judged_span, unjudged
 from marketdata.serve.cursor import Cursors
-from marketdata.serve.params import LIMIT_MAX, CandleQuery
+from marketdata.serve.parameters import LIMIT_MAX
+from marketdata.serve.params import CandleQuery
 from marketdata.store.answers import CandlePage
 from marketdata.store.store import Store
 

@@ -12,6 +12,7 @@ from marketdata.model.span import Span
 from marketdata.model.times import rfc3339
 from marketdata.serve.condition import Condition
 from marketdata.serve.decimals import as_string
+from marketdata.serve.json_types import Instant
 from marketdata.serve.labelled import Labelled
 
 # Lambda answers with at most 6 MB, in which the body is a JSON string: every quote in it takes two bytes.
@@ -21,33 +22,33 @@ Number = str | msgspec.Raw
 AsJson = Callable[[Decimal | None], Number | None]
 
 
-class _Gap(msgspec.Struct, frozen=True):
+class Stretch(msgspec.Struct, frozen=True):
     """A stretch that touches `buckets` buckets; `reason` is empty where the ledger gives none."""
 
-    start: str
-    end: str
+    start: Instant
+    end: Instant
     buckets: int
     state: str
     reason: str
 
 
-class _Span(msgspec.Struct, frozen=True):
-    start: str
-    end: str
+class SpanRecord(msgspec.Struct, frozen=True):
+    start: Instant
+    end: Instant
 
 
-class _Meta(msgspec.Struct, frozen=True):
+class CandlesMeta(msgspec.Struct, frozen=True):
     condition: str
     coverage: float | None
-    span: _Span | None
-    gaps: list[_Gap]
+    span: SpanRecord | None
+    gaps: list[Stretch]
     gaps_total: int
-    partial: list[_Gap]
+    partial: list[Stretch]
     partial_total: int
-    quiet: list[_Gap]
+    quiet: list[Stretch]
     quiet_total: int
     truncated: bool
-    as_of: str
+    as_of: Instant
     simulated: bool
 
 
@@ -123,7 +124,7 @@ def candles_body(
     rows: Iterable[bytes], next_cursor: str | None, condition: Condition, as_of: datetime, simulated: bool
 ) -> str:
     """The whole answer of /v1/candles around rows that are already encoded."""
-    meta = _Meta(
+    meta = CandlesMeta(
         condition=condition.name,
         coverage=condition.coverage,
         span=_span(condition.span),
@@ -141,9 +142,9 @@ def candles_body(
     return (b'{"data":[' + b",".join(rows) + tail).decode()
 
 
-def _span(span: Span | None) -> _Span | None:
-    return None if span is None else _Span(rfc3339(span.start), rfc3339(span.end))
+def _span(span: Span | None) -> SpanRecord | None:
+    return None if span is None else SpanRecord(rfc3339(span.start), rfc3339(span.end))
 
 
-def _gap(gap: Labelled) -> _Gap:
-    return _Gap(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets, gap.state, gap.reason)
+def _gap(gap: Labelled) -> Stretch:
+    return Stretch(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets, gap.state, gap.reason)
