@@ -1,7 +1,7 @@
 """What is watched on AWS: each alarm, when it rings, and where its reader is sent. Plain numbers; no construction kit.
 
-`name` is also the section of docs/runbook.md. Metrics of ours have no dimension but the service: one a symbol would be a
-metric to pay for.
+`name` is also the section of docs/runbook.md. Metrics of ours have no dimension but the service: one for each symbol
+would be a metric to pay for.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ OWN_ALARMS: tuple[OwnAlarm, ...] = (
     ),
     OwnAlarm(
         "gap-age",
-        "GapAgeSeconds",
+        "gap_scan_unresolved_seconds",
         above=3_600,  # an hour: long gaps are filled at the exchange's pace
         minutes_seen=30,
         minutes_bad=3,  # told every five minutes

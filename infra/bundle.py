@@ -3,8 +3,8 @@
 A folder is named by what it is made of, so that an unchanged lock is never bundled twice and the same checkout always
 ships the same bytes. Called by the stacks, by the tests that run what is shipped, and by the benchmark of its size.
 
-Bytecode is checked by nothing at import (`unchecked-hash`): the construction kit zips every file with a time of 1980, so
-bytecode that is checked by time would be stale on Lambda, and a cold start three times as slow.
+Bytecode is checked by nothing at import (`unchecked-hash`): the construction kit zips every file with a time of 1980,
+so bytecode that is checked by time would be stale on Lambda, and a cold start three times as slow.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def function_package(name: str, target: Target = Target()) -> Path:
 
 
 def feed_context() -> Path:
-    """What the feed's image is built from: its Dockerfile, its lock and its modules, and nothing else of the checkout."""
+    """What the feed's image is built from: its Dockerfile, lock and modules, and nothing else of the checkout."""
     files = [ROOT / "feed/Dockerfile", ROOT / "feed/install.sh", ROOT / "feed/requirements.txt"]
     key = _key([*files, *_sources(ROOT / "feed"), *_sources(_LIBRARY)], Target())
 

@@ -1,4 +1,4 @@
-"""What each function needs beside the store: which secrets, which layers, which environment. Plain data, as the catalog.
+"""What each function needs beside the store: secrets, layers, environment. Plain data, as the catalog.
 
 A function can read the secrets of its row and no other; one without a row is not deployed, and a test says so.
 """
@@ -55,19 +55,19 @@ SECRETS: tuple[Secret, ...] = (
     Secret("oanda", "Who we are to OANDA.", fields=("OANDA_TOKEN", "OANDA_ACCOUNT"), optional=True),
     Secret("coingecko", "Who we are to CoinGecko.", fields=("COINGECKO_API_KEY",), optional=True),
     Secret(
-        "alerts",
-        "Where alerts go, and what signs them.",
-        generated="ALERT_WEBHOOK_SECRET",
-        fields=("ALERT_WEBHOOK_URL",),
+        "redis",
+        "Valkey or Redis that all instances share: an address that begins with rediss://.",
+        fields=("REDIS_URL",),
+        optional=True,
     ),
 )
 
 FEED = Needs(secrets=(SUPABASE, "oanda"))
 
 NEEDS: dict[str, Needs] = {
-    "api": Needs(),
-    "ingest": Needs(secrets=(SUPABASE, "ingest")),
-    "cron": Needs(secrets=(SUPABASE, "cron", "oanda", "coingecko")),  # it runs any job
+    "api": Needs(secrets=(SUPABASE, "redis")),
+    "ingest": Needs(secrets=(SUPABASE, "ingest", "redis")),
+    "cron": Needs(secrets=(SUPABASE, "cron", "oanda", "coingecko", "redis")),  # it runs any job
     "roll_up": Needs(),
     "gap_scan": Needs(),
     "backfill": Needs(secrets=(SUPABASE, "oanda")),

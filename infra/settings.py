@@ -81,7 +81,7 @@ class DeploySettings(BaseModel):
     """Off for a new account, whose ten executions at once leave nothing to reserve; see docs/deploy.md."""
 
     sources: Names = ()
-    """Sources that need a key of ours: oanda, coingecko. Each makes a secret."""
+    """What needs a key of ours: oanda, coingecko, redis. Each makes a secret."""
     coingecko_ids: str = ""
     alert_email: str = ""
     """Gets each alarm too, once it has confirmed the mail that AWS sends it."""
@@ -116,6 +116,10 @@ class DeploySettings(BaseModel):
                 not self.certificate_arn or self.certificate_arn.startswith("arn:aws:acm:us-east-1:"),
                 "certificate_arn must be of us-east-1, where CloudFront looks for it",
             ),
+            (
+                not self.live_gateway or self.feed_shards == 1,
+                "live_gateway needs feed_shards 1: a stream is of one feed, which must follow every symbol",
+            ),
             (set(self.sources) <= _OPTIONAL_SOURCES, f"sources are {', '.join(sorted(_OPTIONAL_SOURCES))}"),
             (set(self.paused_jobs) <= _JOBS, f"paused_jobs are of {', '.join(sorted(_JOBS))}"),
             (set(paces) <= _JOBS, f"schedule_minutes are of {', '.join(sorted(_JOBS))}"),
@@ -134,7 +138,7 @@ def settings_from(context: Mapping[str, object], environment: Mapping[str, str])
 
     Raises: DeploymentInvalid with a line for each that is wrong or unknown.
     """
-    chosen = {name: value for name, value in context.items() if value not in {None, ""}} if context else {}
+    chosen = {name: value for name, value in context.items() if value is not None and value != ""}
     for variable, text in environment.items():
         if variable.startswith(ENVIRONMENT_PREFIX) and text.strip():
             chosen[variable.removeprefix(ENVIRONMENT_PREFIX).lower()] = text.strip()

@@ -1,4 +1,4 @@
-"""Where whatever could not be done goes: scheduled runs, asynchronous ones, notices. Kept for a fortnight, and watched."""
+"""Where whatever could not be done goes: scheduled runs, asynchronous ones, notices. Watched."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_sqs as sqs

@@ -1,7 +1,7 @@
 """The feed on Fargate: one small task that is always there, in a network without a way in.
 
-A deployment overlaps: the new task is healthy once it is subscribed and its first candle is merged, and only then is the
-old one told to stop; the merge rule of the store makes two feeds as good as one.
+A deployment overlaps: the new task is healthy once it is subscribed and its first candle is merged, and only then is
+the old one told to stop; the merge rule of the store makes two feeds as good as one.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,6 @@
-"""The functions of the catalog: one runtime, one log retention, one habit with what fails, and only the rights of needs.py."""
+"""The functions of the catalog: one runtime, one retention, one habit with what fails, only the rights of needs.py."""
+
+from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -102,7 +104,7 @@ class Functions(Construct):
         return self._layers[name]
 
 
-def _asset(folder: "bundle.Path") -> lambda_.AssetCode:
+def _asset(folder: Path) -> lambda_.AssetCode:
     """The folder, known by what it was made of and not by its bytes: an unchanged lock is not uploaded again."""
     key = bundle.content_key(folder)
     return lambda_.Code.from_asset(str(folder), asset_hash=key, asset_hash_type=cdk.AssetHashType.CUSTOM)

@@ -1,4 +1,4 @@
-"""API Gateway as an HTTP API: the routes of the catalog, throttled and logged. The default: 1 dollar a million requests."""
+"""API Gateway as an HTTP API: the routes of the catalog, throttled and logged. A dollar a million requests."""
 
 import json
 from collections.abc import Mapping

@@ -36,7 +36,7 @@ class LiveGateway(Construct):
             "Feed",
             port=PORT,
             protocol=balancing.ApplicationProtocol.HTTP,
-            targets=[service for service in feed.services],
+            targets=list(feed.services),
             deregistration_delay=cdk.Duration.seconds(10),
             health_check=balancing.HealthCheck(path="/health", interval=cdk.Duration.seconds(15)),
         )

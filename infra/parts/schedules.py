@@ -19,7 +19,7 @@ from infra.settings import DeploySettings
 
 
 class Schedules(Construct):
-    """One schedule for each of the catalog, in a group of their own, with one role that may start these and no others."""
+    """One schedule for each of the catalog, with one role that may start what they start and nothing else."""
 
     def __init__(
         self,

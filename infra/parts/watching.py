@@ -121,7 +121,7 @@ class Watching(Construct):
                     _graph("Candles waiting for the store", own_metric("FeedSpooled")),
                 ],
                 [
-                    _graph("Oldest open gap, seconds", own_metric("GapAgeSeconds")),
+                    _graph("Oldest open gap, seconds", own_metric("gap_scan_unresolved_seconds")),
                     _graph("Jobs: faults", *(job.metric_errors() for job in jobs)),
                     _graph("Dead letters", dead_letters.metric_approximate_number_of_messages_visible()),
                 ],
