@@ -17,6 +17,7 @@ from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_answers import SupabaseAnswers
+from marketdata.store.supabase_figures import SupabaseFigures
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
@@ -30,7 +31,13 @@ HASTY_SECONDS = 2.0
 
 
 class SupabaseStore(
-    SupabasePushedTicks, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers, SupabaseStatistics
+    SupabasePushedTicks,
+    SupabaseLedger,
+    SupabaseWork,
+    SupabaseSnapshots,
+    SupabaseAnswers,
+    SupabaseStatistics,
+    SupabaseFigures,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 
