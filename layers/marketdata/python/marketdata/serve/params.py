@@ -12,8 +12,8 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.job_run import RunState
 from marketdata.model.timeframe import M1, Timeframe, timeframe_named, timeframe_of_minutes
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_number, as_string
+from marketdata.serve.candle_answer import Fill, View
+from marketdata.serve.decimals import AsJson, as_number, as_string
 from marketdata.serve.request_times import boundary
 
 LIMIT_DEFAULT = 1_000
@@ -64,7 +64,7 @@ Chosen = TypeVar("Chosen")
 class CandleQuery:
     """A question for candles with `start <= open_time < end`; None leaves a side open.
 
-    `cursor` continues the same question after a page; `number` writes decimals into JSON.
+    `cursor` continues the same question after a page; `view` says how the answer is shown.
     """
 
     symbol: str
@@ -75,13 +75,14 @@ class CandleQuery:
     limit: int = LIMIT_DEFAULT
     newest_first: bool = False
     cursor: str | None = None
-    number: AsJson = as_string
+    view: View = View()
 
     def question(self, instrument: Instrument) -> str:
         """What is asked, in one spelling: what a cursor is bound to."""
         start, end = (rfc3339(time) if time else "" for time in (self.start, self.end))
         order = "desc" if self.newest_first else "asc"
-        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order))
+        grid = "" if self.view.fill is Fill.NONE else "filled"
+        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order, grid))
 
 
 def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
@@ -96,7 +97,7 @@ def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
         limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
         newest_first=choice(given, "order", _ORDERS, "asc"),
         cursor=given.get("cursor"),
-        number=choice(given, "decimals", DECIMALS, "string"),
+        view=_view(given),
     )
     if query.start is not None and query.end is not None and query.start >= query.end:
         raise RequestInvalid("end", "must be after start; the end itself is excluded")
@@ -112,7 +113,7 @@ def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
         timeframe=_timeframe(given),
         limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
         newest_first=True,
-        number=choice(given, "decimals", DECIMALS, "string"),
+        view=_view(given),
     )
 
 
@@ -212,6 +213,10 @@ def given_parameters(parameters: Mapping[str, str], names: tuple[str, ...]) -> d
         if value and given.setdefault(ours[alias], value) != value:
             raise RequestInvalid(alias, f"contradicts another name of {ours[alias]}")
     return given
+
+
+def _view(given: Mapping[str, str]) -> View:
+    return View(number=choice(given, "decimals", DECIMALS, "string"))
 
 
 def _symbol(given: Mapping[str, str]) -> str:

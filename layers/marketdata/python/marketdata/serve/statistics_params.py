@@ -7,8 +7,7 @@ from datetime import datetime
 from marketdata.errors import RequestInvalid
 from marketdata.model.statistics import WINDOWS
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_string
+from marketdata.serve.decimals import AsJson, as_string
 from marketdata.serve.params import DECIMALS, LIMIT_DEFAULT, LIMIT_MAX, choice, given_parameters, limit_of
 from marketdata.serve.request_times import boundary
 

@@ -8,8 +8,7 @@ from marketdata.errors import RequestInvalid
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_string
+from marketdata.serve.decimals import AsJson, as_string
 from marketdata.serve.params import DECIMALS, choice, given_parameters, limit_of
 from marketdata.serve.request_times import boundary
 
