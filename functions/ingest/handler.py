@@ -30,11 +30,16 @@ from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
 from marketdata.observe import Handler, count
 from marketdata.serve.access import bearer_token, require_key
 from marketdata.serve.gateway_events import body, header
+from marketdata.serve.operation import Access, Answer, declared
+from marketdata.serve.parameters import IDEMPOTENCY_KEY
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 # The market that has begun, and the comparisons, must be written before Lambda cuts the function off.
 MARGIN = timedelta(seconds=12)
+
+REPLAYED = "Idempotent-Replayed"
+TAKEN = Answer("jobs.take_ticks.Taken", "What became of them.", 202, headers=(REPLAYED,))
 
 Take = Callable[[bytes], Taken]
 
@@ -70,8 +75,16 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         # A door has several paths; asking at another one is the same request.
         request = (caller, metric, sent)
         document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
-        return Response(202, JSON, document, headers={"Idempotent-Replayed": "true"} if repeated else {})
+        return Response(202, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
+    @declared(
+        "ingest",
+        "Take trades of an exchange; or, where none are sent, compute statistics now.",
+        (TAKEN, Answer("serve.shapes.Pipeline", "Statistics were computed.")),
+        (IDEMPOTENCY_KEY,),
+        body=("serve.shapes.PushedTrades", "serve.shapes.WantedMarkets"),
+        access=Access.INGEST,
+    )
     def ingest() -> Response[str]:
         event = app.current_event.raw_event
         _let_in(event, settings)
@@ -82,11 +95,33 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         deadline = clock.now() + remaining - MARGIN
         return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual"))
 
+    @declared(
+        "webhook_ticks",
+        "Take ticks in a webhook sender's words.",
+        TAKEN,
+        (IDEMPOTENCY_KEY,),
+        body=("serve.shapes.PushedTickList", "serve.shapes.PushedTicks", "serve.shapes.PushedTick"),
+        access=Access.INGEST,
+    )
+    def webhook_ticks() -> Response[str]:
+        return answer(ticks, "TicksIngested")
+
+    @declared(
+        "webhook_symbols",
+        "Take symbols that ticks will come for.",
+        TAKEN,
+        (IDEMPOTENCY_KEY,),
+        body=("serve.shapes.PushedSymbolList", "serve.shapes.PushedSymbols", "serve.shapes.PushedSymbolRecord"),
+        access=Access.INGEST,
+    )
+    def webhook_symbols() -> Response[str]:
+        return answer(symbols, "SymbolsIngested")
+
     app.post("/v1/ingest")(ingest)
     app.post("/api/ingest")(ingest)
     for prefix in ("/v1", "/api/v1"):
-        app.post(f"{prefix}/webhooks/ticks")(lambda: answer(ticks, "TicksIngested"))
-        app.post(f"{prefix}/webhooks/symbols")(lambda: answer(symbols, "SymbolsIngested"))
+        app.post(f"{prefix}/webhooks/ticks")(webhook_ticks)
+        app.post(f"{prefix}/webhooks/symbols")(webhook_symbols)
 
 
 def _let_in(event: dict[str, Any], settings: Settings) -> str:

@@ -12,7 +12,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.serve.decimals import as_number, as_string
 from marketdata.serve.params import (
-    ALIASES,
+    CANDLES,
     CandleQuery,
     CoverageQuery,
     GapQuery,
@@ -48,7 +48,7 @@ def test_a_symbol_is_enough() -> None:
     assert candle_query({"symbol": "BTC-USD"}) == expected
 
 
-@pytest.mark.parametrize(("name", "alias"), [(name, alias) for name in (*WHOLE, "cursor") for alias in ALIASES[name]])
+@pytest.mark.parametrize(("name", "alias"), [(one.name, alias) for one in CANDLES for alias in one.names])
 def test_a_parameter_may_go_by_any_of_its_names(name: str, alias: str) -> None:
     whole = WHOLE | {"cursor": "abc"}
     renamed = {alias if given == name else given: value for given, value in whole.items()}

@@ -7,12 +7,12 @@ answers keeps what the second gives under what the first says.
 from dataclasses import dataclass, replace
 
 from marketdata.clock import Clock
-from marketdata.errors import TooLarge
 from marketdata.jobs.candle_plan import CandlePlan
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import find_candles, find_latest, plan_candles
 from marketdata.model.times import rfc3339
 from marketdata.serve.candle_answer import CandleAnswer
+from marketdata.serve.candle_parameters import too_large
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.formats import RECORDS, Format
 from marketdata.serve.negotiation import COMPRESSED_BYTES_MIN, Coding, compress
@@ -87,7 +87,18 @@ class CandleAnswers:
             request = replace(request, query=replace(request.query, limit=smaller))
             answer = self._find(request, self._plan(request))
             body, coding = _written(answer, request)
-        return _represented(answer, word, body, coding, self._lifetime(request, answer), request.format)
+        condition = answer.condition
+        return Representation(
+            status=200,
+            word=word,
+            lifetime=self._lifetime(request, answer),
+            content_type=request.format.content_type,
+            body=body,
+            coding=coding,
+            condition=condition.name,
+            coverage="" if condition.coverage is None else f"{condition.coverage:.6f}".rstrip("0").rstrip("."),
+            next_cursor=answer.next_cursor,
+        )
 
     def _plan(self, request: CandleRequest) -> CandlePlan:
         return plan_candles(self._store, self._instruments, self._cursors, self._clock, request.query)
@@ -100,16 +111,6 @@ class CandleAnswers:
     def _lifetime(self, request: CandleRequest, answer: CandleAnswer) -> int:
         end = None if request.latest else request.query.end
         return lifetime(end, answer.timeframe, answer.condition, self._clock.now())
-
-
-def too_large(rows: int) -> TooLarge:
-    """What is more than one answer carries, and the three ways round it."""
-    return TooLarge(
-        "limit",
-        f"this question has more candles than one answer carries ({rows:,} were read): name a `limit` of at most"
-        " 10,000 and follow the cursor (`next_cursor`, or the Link header with rel=next), ask for less time, or have it"
-        " all written to a file with POST /v1/exports",
-    )
 
 
 def _word(request: CandleRequest, plan: CandlePlan, version: str) -> str:
@@ -131,20 +132,3 @@ def _written(answer: CandleAnswer, request: CandleRequest) -> tuple[bytes | str,
     if request.coding is not Coding.IDENTITY and len(body) >= COMPRESSED_BYTES_MIN:
         return compress(body, request.coding), request.coding
     return (body.decode() if request.format.text else body), Coding.IDENTITY
-
-
-def _represented(
-    answer: CandleAnswer, word: str, body: bytes | str, coding: Coding, seconds: int, chosen: Format
-) -> Representation:
-    condition = answer.condition
-    return Representation(
-        status=200,
-        word=word,
-        lifetime=seconds,
-        content_type=chosen.content_type,
-        body=body,
-        coding=coding,
-        condition=condition.name,
-        coverage="" if condition.coverage is None else f"{condition.coverage:.6f}".rstrip("0").rstrip("."),
-        next_cursor=answer.next_cursor,
-    )

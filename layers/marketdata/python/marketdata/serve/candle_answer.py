@@ -1,4 +1,4 @@
-"""An answer of candles before it is written in any format: rows, what is known of them, and how they are to be shown."""
+"""An answer of candles before it is written in any format: rows, what is known of them, how they are to be shown."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,6 +53,9 @@ class View:
     def spelling(self) -> str:
         """The same in one word: what a copy in a cache is told by."""
         return f"{self.number.__name__} {self.time} {self.fill} {self.averages}"
+
+
+PLAIN_VIEW = View()
 
 
 @dataclass(frozen=True, slots=True)

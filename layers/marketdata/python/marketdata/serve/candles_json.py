@@ -12,40 +12,41 @@ from marketdata.model.span import Span
 from marketdata.model.times import rfc3339
 from marketdata.serve.candle_answer import CandleAnswer, CandleRow, Fill, TimeForm
 from marketdata.serve.decimals import AsJson, as_string
+from marketdata.serve.json_types import Instant
 from marketdata.serve.labelled import Labelled
 
 Record = dict[str, object]
 
 
-class _Gap(msgspec.Struct, frozen=True):
+class Stretch(msgspec.Struct, frozen=True):
     """A stretch that touches `buckets` buckets; `reason` is empty where the ledger gives none."""
 
-    start: str
-    end: str
+    start: Instant
+    end: Instant
     buckets: int
     state: str
     reason: str
 
 
-class _Span(msgspec.Struct, frozen=True):
-    start: str
-    end: str
+class SpanRecord(msgspec.Struct, frozen=True):
+    start: Instant
+    end: Instant
 
 
-class Meta(msgspec.Struct, frozen=True):
+class CandlesMeta(msgspec.Struct, frozen=True):
     """What is known of an answer's time: see serve/condition.py."""
 
     condition: str
     coverage: float | None
-    span: _Span | None
-    gaps: list[_Gap]
+    span: SpanRecord | None
+    gaps: list[Stretch]
     gaps_total: int
-    partial: list[_Gap]
+    partial: list[Stretch]
     partial_total: int
-    quiet: list[_Gap]
+    quiet: list[Stretch]
     quiet_total: int
     truncated: bool
-    as_of: str
+    as_of: Instant
     simulated: bool
 
 
@@ -160,10 +161,10 @@ def field_names(answer: CandleAnswer) -> tuple[str, ...]:
     return (*_RECORD, *averages, *(("filled",) if answer.view.fill is not Fill.NONE else ()))
 
 
-def meta(answer: CandleAnswer) -> Meta:
+def meta(answer: CandleAnswer) -> CandlesMeta:
     """What is known of the answer."""
     condition = answer.condition
-    return Meta(
+    return CandlesMeta(
         condition=condition.name,
         coverage=condition.coverage,
         span=_span(condition.span),
@@ -224,9 +225,9 @@ def _day(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
 
 
-def _span(span: Span | None) -> _Span | None:
-    return None if span is None else _Span(rfc3339(span.start), rfc3339(span.end))
+def _span(span: Span | None) -> SpanRecord | None:
+    return None if span is None else SpanRecord(rfc3339(span.start), rfc3339(span.end))
 
 
-def _gap(gap: Labelled) -> _Gap:
-    return _Gap(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets, gap.state, gap.reason)
+def _gap(gap: Labelled) -> Stretch:
+    return Stretch(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets, gap.state, gap.reason)

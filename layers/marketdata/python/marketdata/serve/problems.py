@@ -25,19 +25,19 @@ RETRY_SECONDS = 5
 _UNKNOWN = {"symbol": "unknown-symbol", "exchange": "unknown-exchange", "job": "unknown-job"}
 
 
-class _FieldError(msgspec.Struct, frozen=True):
+class FieldError(msgspec.Struct, frozen=True):
     field: str
     detail: str
 
 
-class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     type: str
     title: str
     status: int
     detail: str
     instance: str
     request_id: str
-    errors: tuple[_FieldError, ...] = ()
+    errors: tuple[FieldError, ...] = ()
     choices: tuple[str, ...] = ()
 
 
@@ -60,9 +60,9 @@ class Problem:
 
     def document(self, instance: str, request_id: str) -> str:
         """The body: this problem, met at `instance` by one request."""
-        errors = tuple(_FieldError(name, detail) for name, detail in self.errors)
+        errors = tuple(FieldError(name, detail) for name, detail in self.errors)
         return msgspec.json.encode(
-            _Document(self.type, self.title, self.status, self.detail, instance, request_id, errors, self.choices)
+            ProblemDocument(self.type, self.title, self.status, self.detail, instance, request_id, errors, self.choices)
         ).decode()
 
 

@@ -1,0 +1,69 @@
+"""What docs/openapi.json says that no single route declares: the service, headers, refusals, who is let in."""
+
+from typing import Any
+
+import msgspec
+from marketdata.serve.operation import Access
+
+VERSION = "1.0.0"
+"""Of the API. A path or a property that goes away raises the first number: tests/functions/test_openapi.py."""
+
+INFO = {
+    "title": "Market Data Engine",
+    "version": VERSION,
+    "summary": "Unbroken, proven candles.",
+    "description": "Times are RFC 3339 in UTC, and also seconds, milliseconds, microseconds or nanoseconds since 1970 "
+    "by magnitude. Spans are half open: `end` is excluded. Decimals are exact. Problems are RFC 9457 documents whose "
+    "`type` never changes its meaning.",
+}
+SERVERS = [{"url": "/", "description": "Where this document was found."}]
+
+
+class GatewayRefusal(msgspec.Struct, frozen=True):
+    """What the gateway before us answers on its own."""
+
+    message: str
+
+
+GATEWAY_ANSWERS = frozenset({413, 429, 500, 503, 504})
+
+REFUSALS: dict[int, str] = {
+    400: "The request cannot be understood; `errors` names the parameter or field.",
+    401: "Not let in: the key is missing or wrong.",
+    403: "Not allowed.",
+    404: "Nothing of that name is here; `choices` names what is.",
+    406: "None of the formats asked for is had.",
+    409: "The name fits more than one thing, or the same request is being answered now; `choices` names them.",
+    413: "More than one request may carry, or more than one answer can.",
+    422: "The Idempotency-Key came with another request before.",
+    429: "Too many requests; Retry-After says when to come back.",
+    500: "A fault of ours; it is in our log under the request id.",
+    503: "The store did not answer, or a setting is missing.",
+    504: "It took too long.",
+}
+
+HEADERS: dict[str, Any] = {
+    "X-Request-Id": {"description": "Names this request in our log.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds until it is worth asking again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Idempotent-Replayed": {
+        "description": "The answer that the same key got before.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+
+MEDIA: dict[str, Any] = {
+    "text/csv": {"type": "string"},
+    "text/plain": {"type": "string"},
+    "application/vnd.apache.arrow.stream": {"type": "string", "contentEncoding": "binary"},
+}
+
+ACCESS: dict[Access, dict[str, Any]] = {
+    Access.INGEST: {
+        "ingestKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An ingest key."},
+        "ingestBearer": {"type": "http", "scheme": "bearer", "description": "An ingest key."},
+    },
+    Access.CRON: {"cronSecret": {"type": "http", "scheme": "bearer", "description": "The cron secret."}},
+}
