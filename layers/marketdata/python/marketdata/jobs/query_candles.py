@@ -29,7 +29,7 @@ def plan_candles(
     store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock, query: CandleQuery
 ) -> CandlePlan:
     """What to ask the store for one page. Raises: RequestInvalid, StoreError."""
-    instrument = _instrument(instruments, query)
+    instrument = instrument_of(instruments, query)
     if query.cursor is not None:
         query = after(query, cursors.read(query.question(instrument), query.cursor))
     return make_plan(store, instrument, query, clock.now())
@@ -58,7 +58,8 @@ def find_latest(store: Store, plan: CandlePlan) -> CandleAnswer:
     return _answer(plan, rows[::-1], condition, None, (found, before))
 
 
-def _instrument(instruments: KnownInstruments, query: CandleQuery) -> Instrument:
+def instrument_of(instruments: KnownInstruments, query: CandleQuery) -> Instrument:
+    """Whom the question is about. Raises: RequestInvalid if the timeframe asked for is not kept of it; StoreError."""
     instrument = instruments.find(query.symbol, query.exchange)
     if query.timeframe not in instrument.timeframes:
         kept = tuple(timeframe.name for timeframe in instrument.timeframes)

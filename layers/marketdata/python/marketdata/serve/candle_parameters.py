@@ -12,8 +12,8 @@ AVERAGES_MAX = 5
 LENGTH_MAX = 500
 
 _WAYS_ROUND = (
-    "follow the cursor (`next_cursor`, or the Link header with rel=next), ask for less time, or have it all written to a"
-    " file with POST /v1/exports"
+    "follow the cursor (`next_cursor`, or the Link header with rel=next), ask for less time, or have it all written to"
+    " a file with POST /v1/exports"
 )
 
 
@@ -61,8 +61,8 @@ def too_large(rows: int) -> TooLarge:
 CANDLE_LIMIT = Rows(LIMIT.name, LIMIT.description, default=LIMIT_DEFAULT, most=LIMIT_MAX)
 FILL: Choice[Fill] = Choice(
     "fill",
-    "What stands for a bucket without a candle: nothing, a record without prices, or one of no volume at the close before"
-    " it. Such records have `filled: true`; `limit` then counts buckets. Nothing filled is ever stored.",
+    "What stands for a bucket without a candle: nothing, a record without prices, or one of no volume at the close"
+    " before it. Such records have `filled: true`; `limit` then counts buckets. Nothing filled is ever stored.",
     values={one.value: one for one in Fill},
     default=Fill.NONE.value,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from marketdata.errors import RequestInvalid
+from marketdata.errors import NotAcceptable
 from marketdata.serve import candles_arrow, candles_csv, candles_json
 from marketdata.serve.candle_answer import CandleAnswer
 from marketdata.serve.negotiation import accepted
@@ -39,12 +39,12 @@ FORMATS: Mapping[str, Format] = {one.name: one for one in (RECORDS, COLUMNS, CSV
 def choose_format(named: Format | None, accept: str | None) -> Format:
     """The format that was named, else the one that the Accept header likes best.
 
-    Raises: RequestInvalid if it takes none of ours.
+    Raises: NotAcceptable if it takes none of ours.
     """
     if named is not None:
         return named
     by_type = {one.media_type: one for one in FORMATS.values()}
     liked = accepted(accept, tuple(by_type))
     if liked is None:
-        raise RequestInvalid("Accept", f"there are {', '.join(by_type)}; or name a format", tuple(FORMATS))
+        raise NotAcceptable("Accept", f"there are {', '.join(by_type)}; or name a format", tuple(FORMATS))
     return by_type[liked]

@@ -11,6 +11,7 @@ from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import rfc3339
 from marketdata.serve.candle_answer import PLAIN_VIEW, Fill, View
 from marketdata.serve.candle_parameters import CANDLE_LIMIT, FILL, FORMAT, INDICATORS, TIMES
+from marketdata.serve.formats import Format
 from marketdata.serve.parameter import Choices, Given, Text, given_parameters, in_order
 from marketdata.serve.parameters import (
     CURSOR,
@@ -49,6 +50,7 @@ KIND = Text("kind", "The name of a job; without it, every job.", aliases=("job",
 
 VIEW = (FILL, INDICATORS, DECIMALS, TIMES, FORMAT)
 CANDLES = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END, CANDLE_LIMIT, ORDER, CURSOR, *VIEW)
+COUNT = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END)
 LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, CANDLE_LIMIT, *VIEW)
 GAPS = (SYMBOL, EXCHANGE, GAP_STATES, SHORT_LIMIT, CURSOR)
 RUNS = (KIND, RUN_STATES, SHORT_LIMIT, CURSOR)
@@ -96,6 +98,25 @@ def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
     )
     in_order(query.start, query.end)
     return query
+
+
+def count_query(parameters: Mapping[str, str]) -> CandleQuery:
+    """The question of /v1/candles/count. Raises: RequestInvalid naming the parameter."""
+    given = given_parameters(parameters, COUNT)
+    query = CandleQuery(
+        symbol=SYMBOL_REQUIRED.needed(given),
+        exchange=EXCHANGE.of(given),
+        timeframe=TIMEFRAME.of(given),
+        start=START.of(given),
+        end=END.of(given),
+    )
+    in_order(query.start, query.end)
+    return query
+
+
+def named_format(parameters: Mapping[str, str]) -> Format | None:
+    """The format that the caller names, if any. Raises: RequestInvalid naming those that there are."""
+    return FORMAT.of(parameters) if parameters.get(FORMAT.name) else None
 
 
 def view_of(given: Given) -> View:
