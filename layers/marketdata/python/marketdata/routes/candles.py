@@ -14,15 +14,32 @@ from marketdata.routes.desk import Desk
 from marketdata.serve.formats import FORMATS, PLAIN, UNIX, Format, choose_format
 from marketdata.serve.gateway_events import header, parameters
 from marketdata.serve.negotiation import coding
-from marketdata.serve.old_params import PLAIN_CANDLES, PLAIN_LATEST, UNIX_CANDLES
-from marketdata.serve.old_params import plain_latest_query, plain_query, unix_query, wants_whole
+from marketdata.serve.old_params import (
+    PLAIN_CANDLES,
+    PLAIN_LATEST,
+    UNIX_CANDLES,
+    plain_latest_query,
+    plain_query,
+    unix_query,
+    wants_whole,
+)
 from marketdata.serve.operation import JSON, Answer, declared
-from marketdata.serve.params import CANDLES, COUNT, LATEST, candle_query, count_query, latest_query, named_format
-from marketdata.serve.params import CandleQuery
+from marketdata.serve.params import (
+    CANDLES,
+    COUNT,
+    LATEST,
+    CandleQuery,
+    candle_query,
+    count_query,
+    latest_query,
+    named_format,
+)
 from marketdata.serve.representation import Representation
 
 _HEADERS = ("ETag", "Cache-Control", "Vary", "Content-Encoding", "Link", "X-Data-Condition", "X-Data-Coverage")
-_UNCHANGED = Answer("", "The copy that If-None-Match names is still good.", 304, headers=("ETag", "Cache-Control", "Vary"))
+_UNCHANGED = Answer(
+    "", "The copy that If-None-Match names is still good.", 304, headers=("ETag", "Cache-Control", "Vary")
+)
 _MEDIA = tuple(one.media_type for one in FORMATS.values())
 _PAGE = (Answer("serve.shapes.Candles", media=_MEDIA, headers=_HEADERS), _UNCHANGED)
 _PLAIN = (Answer("serve.shapes.PlainCandles", headers=_HEADERS), _UNCHANGED)

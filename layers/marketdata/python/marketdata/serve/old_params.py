@@ -46,13 +46,15 @@ class UnixSeconds(Parameter, frozen=True):
 NUMBERS: Choice[AsJson] = Choice("decimals", DECIMALS.description, values=DECIMALS.values, default="number")
 ALL_ROWS = Rows(
     "limit",
-    "How many records at most; the Link header leads to the next ones. Without it the answer is whole, or refused (413).",
+    "How many records at most; the Link header leads to the next. Without it the answer is whole, or refused (413).",
     default=LIMIT_MAX,
     most=LIMIT_MAX,
 )
 HOURLY = Length(TIMEFRAME.name, TIMEFRAME.description, aliases=TIMEFRAME.aliases, example="1h", default="1h")
 FROM = UnixSeconds("from", "The first moment, in Unix seconds.", ("start", "startTime"), True, example="1710918000")
-TO = UnixSeconds("to", "The last moment, in Unix seconds: it is included.", ("end", "endTime"), True, example="1711004399")
+TO = UnixSeconds(
+    "to", "The last moment, in Unix seconds: it is included.", ("end", "endTime"), True, example="1711004399"
+)
 
 PLAIN_CANDLES = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END, ALL_ROWS, CURSOR, NUMBERS)
 PLAIN_LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, CANDLE_LIMIT, NUMBERS)

@@ -16,6 +16,7 @@ from marketdata.store.feed_rows import FeedRow, feed_row
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
+from marketdata.store.supabase_access import SupabaseAccess
 from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_figures import SupabaseFigures
 from marketdata.store.supabase_ledger import SupabaseLedger
@@ -36,6 +37,7 @@ class SupabaseStore(
     SupabaseWork,
     SupabaseSnapshots,
     SupabaseAnswers,
+    SupabaseAccess,
     SupabaseStatistics,
     SupabaseFigures,
 ):
