@@ -25,6 +25,7 @@ up: install
 
 test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_browser
+	@bash scripts/install_redis
 	$(MAKE) lint types contracts
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 

@@ -21,7 +21,7 @@ from marketdata.store.memory import MemoryStore
 
 from infra.catalog import ROUTES, function_named
 from local.openapi_promises import PROMISES, kept_promises
-from local.openapi_words import ACCESS, GATEWAY_ANSWERS, HEADERS, INFO, MEDIA, REFUSALS, SERVERS, GatewayRefusal
+from local.openapi_words import ACCESS, GATEWAY_ANSWERS, HEADERS, INFO, MEDIA, QUOTA, REFUSALS, SERVERS, GatewayRefusal
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 
@@ -151,8 +151,9 @@ def _operation(operation: Operation, shapes: _Shapes) -> Schema:
         bodies = [shapes.of(name) for name in operation.body]
         schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
         drawn["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
-    if operation.access is not Access.PUBLIC:
-        drawn["security"] = [{name: []} for name in ACCESS[operation.access]]
+    # {} is nobody in particular: reads are public unless a setting closes them.
+    anybody: list[Schema] = [{}] if operation.access is Access.PUBLIC else []
+    drawn["security"] = anybody + [{name: []} for name in ACCESS[operation.access]]
     return drawn | {"responses": answers | refusals}
 
 
@@ -175,7 +176,7 @@ def _parameter(parameter: Parameter) -> Schema:
 
 
 def _answer(answer: Answer, shapes: _Shapes) -> Schema:
-    names = ("X-Request-Id", *answer.headers)
+    names = ("X-Request-Id", *QUOTA, *answer.headers)
     drawn: Schema = {"description": answer.description, "headers": {name: _header(name) for name in names}}
     if answer.shape:
         drawn["content"] = {
@@ -192,22 +193,18 @@ def _header(name: str) -> Schema:
 def _refusals(operation: Operation) -> set[int]:
     """The statuses of its problems: what parameters, body and access bring with them, and what any request may meet."""
     names = {parameter.name for parameter in operation.parameters}
-    found = {400, 429, 500, 503, 504, *operation.refusals}
-    if operation.body:
-        found.add(413)
+    found = {400, 401, 413, 429, 500, 503, 504, *operation.refusals}
     if names & {"symbol", "exchange", "job"} or operation.body:
         found.add(404)
     if "symbol" in names or operation.body:
         found.add(409)
     if "Idempotency-Key" in names:
         found.add(422)
-    if operation.access is not Access.PUBLIC:
-        found.add(401)
     return found
 
 
 def _refusal(status: int) -> Schema:
-    names = ("X-Request-Id", "Retry-After") if status in {429, 503} else ("X-Request-Id",)
+    names = ("X-Request-Id", *(("Retry-After",) if status in {429, 503} else ()), *(QUOTA if status == 429 else ()))
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     if status in GATEWAY_ANSWERS:
         # The gateway's own words, in which there is no request id of ours.

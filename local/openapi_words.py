@@ -29,7 +29,7 @@ GATEWAY_ANSWERS = frozenset({413, 429, 500, 503, 504})
 
 REFUSALS: dict[int, str] = {
     400: "The request cannot be understood; `errors` names the parameter or field.",
-    401: "Not let in: the key is missing or wrong.",
+    401: "Not let in: the key or token is missing or wrong. Of reads only where they are closed.",
     403: "Not allowed.",
     404: "Nothing of that name is here; `choices` names what is.",
     406: "None of the formats asked for is had.",
@@ -42,11 +42,22 @@ REFUSALS: dict[int, str] = {
     504: "It took too long.",
 }
 
+QUOTA = ("RateLimit-Policy", "RateLimit")
+"""What every answer says of the caller's quota, and what a refusal for want of it does."""
+
 HEADERS: dict[str, Any] = {
     "X-Request-Id": {"description": "Names this request in our log.", "schema": {"type": "string"}},
     "Retry-After": {
         "description": "Seconds until it is worth asking again.",
         "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Policy": {
+        "description": 'The quota, as in `"default";q=600;w=60`: so many requests in so many seconds. None at home.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'How it stands, as in `"default";r=599;t=60`: so many are left, and all of them again then.',
+        "schema": {"type": "string"},
     },
     "Idempotent-Replayed": {
         "description": "The answer that the same key got before.",
@@ -61,6 +72,14 @@ MEDIA: dict[str, Any] = {
 }
 
 ACCESS: dict[Access, dict[str, Any]] = {
+    Access.PUBLIC: {
+        "readKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "Where reads are closed."},
+        "readBearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "Where reads are closed: a key, or the access token of a user who is logged in.",
+        },
+    },
     Access.INGEST: {
         "ingestKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An ingest key."},
         "ingestBearer": {"type": "http", "scheme": "bearer", "description": "An ingest key."},

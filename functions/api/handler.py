@@ -6,7 +6,7 @@ Event (payload format 2.0, shortened; event.json is whole):
 Answer: {"statusCode": 200, "headers": {...}, "body": "{\\"data\\":[...],\\"next_cursor\\":null,\\"meta\\":{...}}"}
 """
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
@@ -21,7 +21,7 @@ from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
 from marketdata.serve.cursor import Cursors
-from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
+from marketdata.serve.gateway_events import parameters
 from marketdata.serve.operation import declared
 from marketdata.serve.params import (
     CANDLES,
@@ -41,13 +41,10 @@ from marketdata.serve.tick_params import HISTORY, TICKS, history_query, tick_que
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
-# Market data is public: any page may read it. Nothing here takes a cookie or a key.
-CORS = CORSConfig(allow_origin="*", expose_headers=[REQUEST_ID_HEADER, "Retry-After"], max_age=300)
-
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The API over `store`."""
-    return http_function.application(add_routes, store, settings, clock, cors=CORS)
+    return http_function.application(add_routes, store, settings, clock)
 
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:

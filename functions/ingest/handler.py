@@ -15,7 +15,6 @@ numbers too, which are read exactly. A request may carry an `Idempotency-Key`: s
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
@@ -23,13 +22,13 @@ from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.answer_once import answer_once
+from marketdata.jobs.front_door import Door
 from marketdata.jobs.ingest_markets import ingest_markets, wanted_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.take_ticks import Taken, take_ticks
 from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
 from marketdata.observe import Handler, count
-from marketdata.serve.access import bearer_token, require_key
-from marketdata.serve.gateway_events import body, header
+from marketdata.serve.gateway_events import body, caller, header
 from marketdata.serve.operation import Access, Answer, declared
 from marketdata.serve.parameters import IDEMPOTENCY_KEY
 from marketdata.settings import Settings
@@ -46,7 +45,7 @@ Take = Callable[[bytes], Taken]
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The ingest door over `store`."""
-    return http_function.application(add_routes, store, settings, clock)
+    return http_function.application(add_routes, store, settings, clock, Door.INGEST)
 
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
@@ -64,7 +63,6 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
 
     def answer(take: Take, metric: str) -> Response[str]:
         event = app.current_event.raw_event
-        caller = _let_in(event, settings)
         sent = body(event)
 
         def work() -> str:
@@ -73,7 +71,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
             return taken.document()
 
         # A door has several paths; asking at another one is the same request.
-        request = (caller, metric, sent)
+        request = (caller(event), metric, sent)
         document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
         return Response(202, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
@@ -86,9 +84,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         access=Access.INGEST,
     )
     def ingest() -> Response[str]:
-        event = app.current_event.raw_event
-        _let_in(event, settings)
-        computing, wanted = wanted_markets(body(event))
+        computing, wanted = wanted_markets(body(app.current_event.raw_event))
         if not computing:
             return answer(trades, "TradesIngested")
         remaining = timedelta(milliseconds=app.lambda_context.get_remaining_time_in_millis())
@@ -122,14 +118,6 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     for prefix in ("/v1", "/api/v1"):
         app.post(f"{prefix}/webhooks/ticks")(webhook_ticks)
         app.post(f"{prefix}/webhooks/symbols")(webhook_symbols)
-
-
-def _let_in(event: dict[str, Any], settings: Settings) -> str:
-    """The key that let the caller in; nothing where none is asked for. Raises: Unauthorized, SettingsInvalid."""
-    presented = header(event, "x-api-key") or bearer_token(header(event, "authorization"))
-    keys = [key.get_secret_value() for key in settings.ingest_api_keys]
-    require_key(presented, keys, setting="INGEST_API_KEYS", open_without_keys=settings.local)
-    return presented if presented and keys else ""
 
 
 handler = entry_point("ingest", application)

@@ -7,6 +7,7 @@ MarketDataError
  │   ├ TooLarge                       more than one request may carry
  │   └ KeyReused                      an idempotency key of another request
  ├ Unauthorized                       no key, or not this one
+ ├ Throttled(retry_seconds)           the caller asks too often: wait
  ├ SettingsInvalid(reasons)           the operator must change a setting
  ├ RemoteError(exchange)              the exchange's side
  │   ├ RemoteThrottled(retry_at)      wait until then
@@ -55,6 +56,15 @@ class KeyReused(RequestInvalid):
 
 class Unauthorized(MarketDataError):
     """No key, or not this one."""
+
+
+class Throttled(MarketDataError):
+    """The caller asks too often; `headers` say how it stands with its quota."""
+
+    def __init__(self, retry_seconds: float, quota: int, window_seconds: int, headers: Mapping[str, str]) -> None:
+        super().__init__(f"more than {quota} requests in {window_seconds} seconds; wait {retry_seconds:.0f} seconds")
+        self.retry_seconds = retry_seconds
+        self.headers = headers
 
 
 class SettingsInvalid(MarketDataError):

@@ -89,6 +89,19 @@ class Settings(BaseModel):
     """What `Authorization: Bearer` must carry to run a job; without it the door is closed, but on one's own machine."""
     ingest_api_keys: Secrets = Field(default=(), validation_alias="INGEST_API_KEYS")
     """Who may push trades; without any the door is closed, but on one's own machine."""
+    public_reads: bool = Field(default=True, validation_alias="PUBLIC_READS")
+    """Off: whoever reads brings a key (`marketdata keys`) or the token of a logged-in user of the project."""
+    supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
+    """Of projects that still sign their users' tokens with a shared secret (HS256)."""
+    cors_origins: Names = Field(default=("*",), validation_alias="CORS_ORIGINS")
+    """The pages that may read answers; `*` is every page, and for reads alone: one that pushes is named."""
+    rate_limit: int = Field(default=600, ge=0, le=1_000_000, validation_alias="RATE_LIMIT_PER_MINUTE")
+    """Requests a minute of each key, user or address; 0: nobody is counted, as on one's own machine."""
+    ingest_rate_limit: int = Field(default=1_200, ge=0, le=1_000_000, validation_alias="INGEST_RATE_LIMIT_PER_MINUTE")
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
+    """Valkey or Redis that all instances share: what was answered lately, and how often each caller asked."""
+    cache_ttl_seconds: float = Field(default=2.0, ge=0, le=3_600, validation_alias="CACHE_TTL_SECONDS")
+    """How long an answer about candles may be given again; 0: each is made anew."""
     cursor_secret: SecretStr = Field(validation_alias="CURSOR_SECRET")
     """Signs cursors; without it, derived from the service key, so that every function signs alike."""
     local: bool = Field(default=False, validation_alias="MARKETDATA_LOCAL")
@@ -159,6 +172,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
 
 
+_YES = {"1", "true", "yes", "on", "y", "t"}
+
+
 def history_days(environment: Mapping[str, str]) -> int:
     """How far back history is wanted, for whoever needs no other setting. Raises: SettingsInvalid."""
     text = environment.get("GAP_HISTORY_DAYS", "").strip() or str(Settings.model_fields["gap_history_days"].default)
@@ -171,7 +187,9 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     """The defaults that depend on other settings."""
     service_key = given.get("SUPABASE_SERVICE_ROLE_KEY") or given.get("SUPABASE_SECRET_KEY", "")
     plan = given.get("COINGECKO_PLAN", "")
+    uncounted = {"RATE_LIMIT_PER_MINUTE": "0", "INGEST_RATE_LIMIT_PER_MINUTE": "0"}
     return {
+        **(uncounted if given.get("MARKETDATA_LOCAL", "").lower() in _YES else {}),
         "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
         "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),
     }

@@ -5,6 +5,7 @@ A problem says what the caller can do, and nothing of how we are built: reasons 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 import msgspec
 
@@ -15,6 +16,7 @@ from marketdata.errors import (
     RequestInvalid,
     SettingsInvalid,
     StoreError,
+    Throttled,
     TooLarge,
     Unauthorized,
 )
@@ -72,6 +74,9 @@ def problem_of(error: Exception) -> Problem:
         return _of_request(error)
     if isinstance(error, Unauthorized):
         return Problem(401, "unauthorized", "Not let in", str(error), headers={"WWW-Authenticate": "Bearer"})
+    if isinstance(error, Throttled):
+        retry = {**error.headers, "Retry-After": str(ceil(error.retry_seconds))}
+        return Problem(429, "rate-limited", "Too many requests", str(error), headers=retry)
     if isinstance(error, SettingsInvalid):
         return Problem(503, "not-configured", "A setting is missing or wrong", str(error))
     if isinstance(error, StoreError):
