@@ -127,7 +127,7 @@ def test_headers_of_the_live_edge_and_of_the_past(store: MemoryStore) -> None:
 
 def test_candles_of_an_exchange_are_a_bare_list(store: MemoryStore) -> None:
     asked = {"exchange": "coinbase", "symbol": "BTCUSD", "timeframe": "1m"}
-    answer = get(
+    answer = ask(
         api_over(store), "/candles", start="2026-08-09T10:00:00+00:00", end="2026-08-09T10:02:00+00:00", **asked
     )
     assert answer.json[0] == {
