@@ -115,6 +115,10 @@ FUNCTIONS: tuple[Function, ...] = (
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles", "api"),
     Route("GET", "/v1/candles/latest", "api"),
+    Route("GET", "/v1/candles/count", "api"),
+    Route("GET", "/candles", "api"),
+    Route("GET", "/candles/latest", "api"),
+    Route("GET", "/api/candles", "api"),
     Route("GET", "/v1/gaps", "api"),
     Route("GET", "/v1/coverage", "api"),
     Route("GET", "/v1/roi", "api"),

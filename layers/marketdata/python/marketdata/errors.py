@@ -5,6 +5,7 @@ MarketDataError
  │   ├ NotFound                       nothing of that name is kept here
  │   ├ Ambiguous                      the name fits more than one thing
  │   ├ TooLarge                       more than one request may carry
+ │   ├ NotAcceptable                  none of the formats asked for is had
  │   └ KeyReused                      an idempotency key of another request
  ├ Unauthorized                       no key, or not this one
  ├ Throttled(retry_seconds)           the caller asks too often: wait
@@ -48,6 +49,10 @@ class Ambiguous(RequestInvalid):
 
 class TooLarge(RequestInvalid):
     """More than one request may carry; send it in parts."""
+
+
+class NotAcceptable(RequestInvalid):
+    """None of the formats asked for is had; `choices` lists those that are."""
 
 
 class KeyReused(RequestInvalid):
