@@ -163,6 +163,9 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("fetch_snapshots", "fetch_snapshots", every_minutes=15, after_minutes=7),
 )
 
+NOTICES: tuple[str, ...] = ()
+"""The functions that hear each alarm of the cloud's own watching."""
+
 
 def function_named(name: str) -> Function:
     """The function of that name; a route or schedule that names none is a bug."""

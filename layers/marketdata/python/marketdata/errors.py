@@ -10,6 +10,7 @@ MarketDataError
  ├ Unauthorized                       no key, or not this one
  ├ Throttled(retry_seconds)           the caller asks too often: wait
  ├ SettingsInvalid(reasons)           the operator must change a setting
+ │   └ Unconfigured                   nothing is set yet
  ├ RemoteError(exchange)              the exchange's side
  │   ├ RemoteThrottled(retry_at)      wait until then
  │   ├ RemoteUnavailable              try later
@@ -78,6 +79,10 @@ class SettingsInvalid(MarketDataError):
     def __init__(self, reasons: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name} {reason}" for name, reason in reasons.items()))
         self.reasons = reasons
+
+
+class Unconfigured(SettingsInvalid):
+    """Nobody has said yet where the store is: a deployment that is waiting for its secrets."""
 
 
 class RemoteError(MarketDataError):

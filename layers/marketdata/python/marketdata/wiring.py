@@ -26,6 +26,7 @@ from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
+from marketdata.secrets_extension import SecretSettings
 from marketdata.settings import Settings, settings_from
 from marketdata.store.quota_book import MemoryQuotas
 from marketdata.store.redis_line import RedisLine
@@ -36,9 +37,20 @@ if TYPE_CHECKING:
     from marketdata.store.supabase import SupabaseStore
 
 
+_secret_settings = SecretSettings()
+
+
 def settings() -> Settings:
-    """The settings in this process's environment. Raises: SettingsInvalid."""
-    return settings_from(os.environ)
+    """The settings in this process's environment, and in the secrets that it names. Raises: SettingsInvalid."""
+    secrets = _secret_settings.of(os.environ)
+    return settings_from({**os.environ, **secrets} if secrets else os.environ)
+
+
+def idle_address() -> tuple[str, int] | None:
+    """Where a feed that nobody has configured yet says so; None where it must rather fail (FEED_IDLE_UNCONFIGURED)."""
+    if os.environ.get("FEED_IDLE_UNCONFIGURED", "").lower() not in {"1", "true"}:
+        return None
+    return os.environ.get("FEED_HOST", "127.0.0.1"), int(os.environ.get("FEED_PORT", "8080"))
 
 
 def store_from(settings: Settings) -> "SupabaseStore":
