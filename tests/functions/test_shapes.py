@@ -28,6 +28,7 @@ QUERIES = {
     "/v1/candles": {"symbol": "BTC-USD", "start": "2026-08-09T09:55:00Z", "end": "2026-08-09T10:10:00Z"},
     "/v1/candles/latest": {"symbol": "BTC-USD"},
     "/v1/candles/count": {"symbol": "BTC-USD"},
+    "/api/metadata": {"symbol": "BTC-USD"},
     "/candles": {"symbol": "BTC-USD", "start": "2026-08-09T10:00:00Z", "end": "2026-08-09T10:10:00Z"},
     "/candles/latest": {"symbol": "BTC-USD", "limit": "3"},
     "/api/candles": {"symbol": "BTC-USD", "timeframe": "1m", "from": "1786269600", "to": "1786270199"},
@@ -79,7 +80,11 @@ def test_an_answer_has_the_declared_shape(
     answer = call(handlers[function], event(method, asked, QUERIES.get(path), body=body))
     declared = document["paths"][path][method.lower()]["responses"]
     assert answer.status < 300, answer
-    assert strange(answer.json, schema_of(answer, declared), document) == []
+    schema = schema_of(answer, declared)
+    if schema == {"type": "string"}:
+        assert answer.text, "nothing was told"
+        return
+    assert strange(answer.json, schema, document) == []
     records = answer.json if isinstance(answer.json, list) else answer.json.get("data")
     assert records != [], "an empty page shows nothing of its records"
 
