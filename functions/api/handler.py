@@ -21,6 +21,7 @@ from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiSta
 from marketdata.observe import Handler
 from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
+from marketdata.routes.documents import add_documents
 from marketdata.routes.reports import add_health, add_old_reports, add_reports
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
@@ -54,6 +55,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     add_reports(made)
     add_old_reports(made)
     add_health(made)
+    add_documents(app, settings)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
     _add_statistics(app, store, instruments, cursors, clock)

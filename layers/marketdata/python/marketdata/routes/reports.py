@@ -13,7 +13,7 @@ from marketdata.serve.operation import JSON, Answer, declared
 from marketdata.serve.params import METADATA, PLAIN_GAPS, metadata_query, no_parameters, plain_gap_query
 from marketdata.serve.representation import next_link
 
-_PROMETHEUS_MEDIA = (PROMETHEUS,)
+_PROMETHEUS_MEDIA = ("text/plain",)
 
 
 def add_reports(desk: Desk) -> None:
