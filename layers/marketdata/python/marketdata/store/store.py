@@ -14,6 +14,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
+from marketdata.store.alerts import AlertStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
@@ -22,7 +23,7 @@ from marketdata.store.statistics import StatisticsStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, StatisticsStore, Protocol):
+class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, StatisticsStore, AlertStore, Protocol):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:

@@ -16,6 +16,7 @@ from marketdata.store.feed_rows import FeedRow, feed_row
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
+from marketdata.store.supabase_alerts import SupabaseAlerts
 from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
@@ -30,7 +31,13 @@ HASTY_SECONDS = 2.0
 
 
 class SupabaseStore(
-    SupabasePushedTicks, SupabaseLedger, SupabaseWork, SupabaseSnapshots, SupabaseAnswers, SupabaseStatistics
+    SupabasePushedTicks,
+    SupabaseLedger,
+    SupabaseWork,
+    SupabaseSnapshots,
+    SupabaseAnswers,
+    SupabaseStatistics,
+    SupabaseAlerts,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 
