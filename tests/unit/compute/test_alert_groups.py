@@ -120,6 +120,14 @@ def test_many_alerts_are_several_messages_and_pagerduty_has_one_of_each() -> Non
     assert [one.queue for one in of_each] == [one.dedup_key for one in many]
 
 
+def test_pagerduty_hears_of_an_end_before_the_next_beginning_of_the_same_key() -> None:
+    first = ended(alert("feed.down", told=Told.FIRING, told_at=NOON), NOON + 20 * SECOND)
+    again = alert("feed.down", created_at=NOON + 30 * SECOND)
+    announced = announce(again, first, targets=[PAGER])
+    assert told_ids(announced) == [[first.id], [again.id]]
+    assert len({one.queue for one in announced.tellings}) == 1
+
+
 def test_quiet_hours_hold_back_what_is_not_critical_until_they_are_over() -> None:
     quiet = QuietHours("13:00", "15:00", "Europe/Berlin")
     (held,) = announce(alert(), targets=[replace(HOOK, quiet=quiet)]).tellings

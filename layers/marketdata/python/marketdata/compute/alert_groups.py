@@ -142,6 +142,9 @@ def _tellings(alerts: Sequence[Alert], targets: Iterable[Target], now: datetime)
         heard = [one for one in alerts if one.severity.rank >= target.min_severity.rank]
         if not heard or not target.enabled:
             continue
+        if target.kind.one_by_one:
+            # An end before what fires: of one key, what fires now is what came last.
+            heard.sort(key=lambda one: (not _has_ended(one), one.created_at))
         size = 1 if target.kind.one_by_one else ALERTS_A_MESSAGE
         for start in range(0, len(heard), size):
             yield _telling(target, tuple(heard[start : start + size]), now)

@@ -41,7 +41,8 @@ def _generic(notice: _Notice, _: Sequence[str]) -> Body:
     first = dict(alerts[0]) if alerts else {"summary": notice["title"], "severity": notice["severity"]}
     kind = first.get("type", f"alerts.{notice['kind']}") if notice["kind"] == "alerts" else f"alerts.{notice['kind']}"
     data = {**first, "others": alerts[1:]}
-    return {"type": kind, "timestamp": notice["timestamp"], "data": data, **_simple(notice, ())}
+    simple = _simple(dict(notice) | {"alerts": alerts[:1]}, ())
+    return {"type": kind, "timestamp": notice["timestamp"], "data": data, **simple}
 
 
 def _simple(notice: _Notice, _: Sequence[str]) -> Body:
