@@ -14,7 +14,8 @@ from marketdata.jobs.scan_gaps import UNRESOLVED_COUNTED, ScanResult, scan_gaps
 from marketdata.model.gap import UNRESOLVED, Gap
 from marketdata.model.times import rfc3339
 from marketdata.serve.cursor import Cursors
-from marketdata.serve.params import GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX, GapQuery, gap_states
+from marketdata.serve.parameters import SHORT_LIMIT_DEFAULT, SHORT_LIMIT_MAX
+from marketdata.serve.params import GAP_STATES, GapQuery
 from marketdata.settings import settings_from
 from marketdata.wiring import store_from
 from rich.console import Console
@@ -44,12 +45,12 @@ def list_them(
     ] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="In any usual spelling.")] = None,
     exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1, max=GAPS_LIMIT_MAX)] = GAPS_LIMIT_DEFAULT,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=SHORT_LIMIT_MAX)] = SHORT_LIMIT_DEFAULT,
     cursor: Annotated[str | None, typer.Option(help="Go on where the page before ended.")] = None,
     json: Json = False,
 ) -> None:
     """Print gaps on the ledger, oldest entry first; unless a state is named, those that are not resolved."""
-    states = gap_states(",".join(state)) if state else UNRESOLVED
+    states = GAP_STATES.read(",".join(state)) if state else UNRESOLVED
     settings = settings_from(house_environment())
     store, clock = store_from(settings), SystemClock()
     instruments, cursors = KnownInstruments(store, clock), Cursors(settings.cursor_secret.get_secret_value())

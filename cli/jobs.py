@@ -11,7 +11,8 @@ from marketdata.model.job_run import JobRun, RunState
 from marketdata.model.times import rfc3339
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.jobs_json import jobs_body
-from marketdata.serve.params import GAPS_LIMIT_MAX, RunQuery, run_states
+from marketdata.serve.parameters import SHORT_LIMIT_MAX
+from marketdata.serve.params import RUN_STATES, RunQuery
 from marketdata.settings import settings_from
 from marketdata.wiring import store_from
 from rich.console import Console
@@ -34,13 +35,13 @@ def list_them(
     state: Annotated[
         list[str] | None, typer.Option(help="running succeeded failed lost, or all; repeat, or use commas.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1, max=GAPS_LIMIT_MAX)] = 20,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=SHORT_LIMIT_MAX)] = 20,
     cursor: Annotated[str | None, typer.Option(help="Go on where the page before ended.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
 ) -> None:
     """List runs of jobs, newest first."""
     settings = settings_from(house_environment())
-    states = run_states(",".join(state)) if state else tuple(RunState)
+    states = RUN_STATES.read(",".join(state)) if state else tuple(RunState)
     cursors = Cursors(settings.cursor_secret.get_secret_value())
     page = find_run_page(store_from(settings), cursors, SystemClock(), RunQuery(kind, states, limit, cursor))
     if json:

@@ -20,6 +20,7 @@ from cli import (
     import_history,
     instruments,
     jobs,
+    keys,
     record,
     replay,
     roi,
@@ -47,6 +48,7 @@ app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 
 _EXIT_CODES: tuple[tuple[type[MarketDataError], int], ...] = (

@@ -10,7 +10,7 @@ from marketdata.jobs.query_statistics import find_statistics
 from marketdata.model.statistics import WINDOWS, RoiStatistic
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.decimals import as_string
-from marketdata.serve.params import LIMIT_MAX
+from marketdata.serve.parameters import LIMIT_MAX
 from marketdata.serve.statistics_json import statistics_body
 from marketdata.serve.statistics_params import roi_query
 from marketdata.settings import settings_from

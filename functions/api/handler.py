@@ -6,12 +6,11 @@ Event (payload format 2.0, shortened; event.json is whole):
 Answer: {"statusCode": 200, "headers": {...}, "body": "{\\"data\\":[...],\\"next_cursor\\":null,\\"meta\\":{...}}"}
 """
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.query_candles import latest_candles, query_candles
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
 from marketdata.jobs.query_statistics import query_statistics
@@ -20,55 +19,52 @@ from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
+from marketdata.routes.candles import add_candles, add_old_candles
+from marketdata.routes.desk import desk
 from marketdata.serve.cursor import Cursors
-from marketdata.serve.gateway_events import REQUEST_ID_HEADER, parameters
-from marketdata.serve.params import candle_query, coverage_query, gap_query, latest_query, no_parameters, run_query
-from marketdata.serve.statistics_params import comparison_query, roi_query, snapshot_query
-from marketdata.serve.tick_params import history_query, tick_query
+from marketdata.serve.gateway_events import parameters
+from marketdata.serve.operation import declared
+from marketdata.serve.params import (
+    COVERAGE,
+    GAPS,
+    RUNS,
+    coverage_query,
+    gap_query,
+    no_parameters,
+    run_query,
+)
+from marketdata.serve.statistics_params import COMPARISONS, ROI, SNAPSHOTS, comparison_query, roi_query, snapshot_query
+from marketdata.serve.tick_params import HISTORY, TICKS, history_query, tick_query
 from marketdata.settings import Settings
 from marketdata.store.store import Store
-
-# Market data is public: any page may read it. Nothing here takes a cookie or a key.
-CORS = CORSConfig(allow_origin="*", expose_headers=[REQUEST_ID_HEADER, "Retry-After"], max_age=300)
 
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The API over `store`."""
-    return http_function.application(add_routes, store, settings, clock, cors=CORS)
+    return http_function.application(add_routes, store, settings, clock)
 
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
-    instruments = KnownInstruments(store, clock)
-    cursors = Cursors(settings.cursor_secret.get_secret_value())
-    _add_candles(app, store, instruments, cursors, clock)
+    made = desk(app, store, settings, clock)
+    instruments, cursors = made.instruments, made.cursors
+    add_candles(made)
+    add_old_candles(made)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
     _add_statistics(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, cursors, clock)
 
 
-def _add_candles(
-    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
-) -> None:
-    @app.get("/v1/candles")
-    def candles() -> Response[str]:
-        query = candle_query(parameters(app.current_event.raw_event))
-        return _json(query_candles(store, instruments, cursors, clock, query))
-
-    @app.get("/v1/candles/latest")
-    def latest() -> Response[str]:
-        query = latest_query(parameters(app.current_event.raw_event))
-        return _json(latest_candles(store, instruments, clock, query))
-
-
 def _add_ticks(
     app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
 ) -> None:
+    @declared("ticks", "Ticks of a symbol, page by page.", "serve.shapes.Ticks", TICKS)
     def ticks(symbol: str) -> Response[str]:
         query = tick_query(symbol, parameters(app.current_event.raw_event))
         return _json(query_ticks(store, instruments, cursors, clock, query))
 
+    @declared("ticks_history", "The newest candles with the mean of ten closes.", "serve.shapes.History", HISTORY)
     def history(symbol: str) -> Response[str]:
         query = history_query(symbol, parameters(app.current_event.raw_event))
         return _json(query_history(store, instruments, clock, query))
@@ -82,11 +78,13 @@ def _add_completeness(
     app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
 ) -> None:
     @app.get("/v1/gaps")
+    @declared("gaps", "Gaps of the ledger, page by page.", "serve.gaps_json.Gaps", GAPS)
     def gaps() -> Response[str]:
         query = gap_query(parameters(app.current_event.raw_event))
         return _json(query_gaps(store, instruments, cursors, clock, query))
 
     @app.get("/v1/coverage")
+    @declared("coverage", "Held, empty and missing, by day.", "serve.coverage_json.Coverage", COVERAGE)
     def coverage() -> Response[str]:
         query = coverage_query(parameters(app.current_event.raw_event))
         return _json(report_coverage(store, instruments, clock.now(), query).body())
@@ -96,16 +94,19 @@ def _add_statistics(
     app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
 ) -> None:
     @app.get("/v1/roi")
+    @declared("roi", "Return and risk of markets.", "serve.shapes.RoiPage", ROI)
     def roi() -> Response[str]:
         query = roi_query(parameters(app.current_event.raw_event))
         return _json(query_statistics(store, instruments, cursors, clock, query, kind=RoiStatistic))
 
     @app.get("/v1/snapshots")
+    @declared("snapshots", "Markets at a moment.", "serve.shapes.SnapshotPage", SNAPSHOTS)
     def snapshots() -> Response[str]:
         query = snapshot_query(parameters(app.current_event.raw_event))
         return _json(query_statistics(store, instruments, cursors, clock, query, kind=MarketSnapshot))
 
     @app.get("/v1/comparisons")
+    @declared("comparisons", "Pairs of markets.", "serve.shapes.ComparisonPage", COMPARISONS)
     def comparisons() -> Response[str]:
         query = comparison_query(parameters(app.current_event.raw_event))
         return _json(query_statistics(store, instruments, cursors, clock, query, kind=MarketComparison))
@@ -115,25 +116,30 @@ def _add_reports(
     app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
 ) -> None:
     @app.get("/v1/jobs")
+    @declared("jobs", "Runs of jobs, newest first.", "serve.jobs_json.Runs", RUNS)
     def jobs() -> Response[str]:
         query = run_query(parameters(app.current_event.raw_event))
         return _json(query_jobs(store, cursors, clock, query))
 
     @app.get("/v1/instruments")
+    @declared("instruments", "What is followed, active or not.", "jobs.report_status.Instruments")
     def followed() -> Response[str]:
         no_parameters(parameters(app.current_event.raw_event))
         return _json(list_instruments(instruments.all()))
 
     @app.get("/v1/status")
+    @declared("status", "Feeds, limits, and how old everything is.", "jobs.report_status.Status")
     def status() -> Response[str]:
         no_parameters(parameters(app.current_event.raw_event))
         return _json(report_status(store, clock.now()))
 
     @app.get("/v1/health/live")
+    @declared("health_live", "The process answers.", "serve.shapes.Health")
     def live() -> Response[str]:
         return _json('{"status":"live"}')
 
     @app.get("/v1/health/ready")
+    @declared("health_ready", "The store answers too.", "serve.shapes.Health")
     def ready() -> Response[str]:
         store.ping()
         return _json('{"status":"ready"}')

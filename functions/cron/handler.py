@@ -16,22 +16,25 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.front_door import Door
 from marketdata.jobs.ingest_markets import ingest_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler
-from marketdata.serve.access import bearer_token, require_key
-from marketdata.serve.gateway_events import header
+from marketdata.serve.operation import Access, declared
+from marketdata.serve.parameter import Text
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 # What a job has begun when its deadline comes must end before Lambda cuts it off.
 MARGIN = timedelta(seconds=15)
 
+JOB = Text("job", "The name of a job.", required=True, place="path", example="roll_up")
+
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The operator's door to the jobs over `store`."""
-    return http_function.application(add_routes, store, settings, clock)
+    return http_function.application(add_routes, store, settings, clock, Door.CRON)
 
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
@@ -39,22 +42,16 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     jobs, instruments = wiring.jobs(settings, store), KnownInstruments(store, clock)
 
     @app.route("/v1/cron/<job>", method=["GET", "POST"])
+    @declared("run_job", "Run a job now.", "serve.shapes.JobAnswer", (JOB,), access=Access.CRON)
     def cron(job: str) -> Response[str]:
-        _let_in(app.current_event.raw_event, settings)
         run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
         return Response(200, JSON, msgspec.json.encode(run.document()).decode())
 
     @app.get("/api/cron")
+    @declared("run_pipeline", "Compute statistics now.", "serve.shapes.Pipeline", access=Access.CRON)
     def pipeline() -> Response[str]:
-        _let_in(app.current_event.raw_event, settings)
         deadline = _deadline(clock, app.lambda_context)
         return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, None, trigger="cron"))
-
-
-def _let_in(event: dict[str, Any], settings: Settings) -> None:
-    keys = [settings.cron_secret.get_secret_value()] if settings.cron_secret else []
-    presented = bearer_token(header(event, "authorization"))
-    require_key(presented, keys, setting="CRON_SECRET", open_without_keys=settings.local)
 
 
 def _deadline(clock: Clock, context: Any) -> datetime:

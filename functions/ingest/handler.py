@@ -15,7 +15,6 @@ numbers too, which are read exactly. A request may carry an `Idempotency-Key`: s
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
@@ -23,25 +22,30 @@ from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.answer_once import answer_once
+from marketdata.jobs.front_door import Door
 from marketdata.jobs.ingest_markets import ingest_markets, wanted_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.take_ticks import Taken, take_ticks
 from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
 from marketdata.observe import Handler, count
-from marketdata.serve.access import bearer_token, require_key
-from marketdata.serve.gateway_events import body, header
+from marketdata.serve.gateway_events import body, caller, header
+from marketdata.serve.operation import Access, Answer, declared
+from marketdata.serve.parameters import IDEMPOTENCY_KEY
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 # The market that has begun, and the comparisons, must be written before Lambda cuts the function off.
 MARGIN = timedelta(seconds=12)
 
+REPLAYED = "Idempotent-Replayed"
+TAKEN = Answer("jobs.take_ticks.Taken", "What became of them.", 202, headers=(REPLAYED,))
+
 Take = Callable[[bytes], Taken]
 
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     """The ingest door over `store`."""
-    return http_function.application(add_routes, store, settings, clock)
+    return http_function.application(add_routes, store, settings, clock, Door.INGEST)
 
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
@@ -59,7 +63,6 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
 
     def answer(take: Take, metric: str) -> Response[str]:
         event = app.current_event.raw_event
-        caller = _let_in(event, settings)
         sent = body(event)
 
         def work() -> str:
@@ -68,33 +71,53 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
             return taken.document()
 
         # A door has several paths; asking at another one is the same request.
-        request = (caller, metric, sent)
+        request = (caller(event), metric, sent)
         document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
-        return Response(202, JSON, document, headers={"Idempotent-Replayed": "true"} if repeated else {})
+        return Response(202, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
+    @declared(
+        "ingest",
+        "Take trades of an exchange; or, where none are sent, compute statistics now.",
+        (TAKEN, Answer("serve.shapes.Pipeline", "Statistics were computed.")),
+        (IDEMPOTENCY_KEY,),
+        body=("serve.shapes.PushedTrades", "serve.shapes.WantedMarkets"),
+        access=Access.INGEST,
+    )
     def ingest() -> Response[str]:
-        event = app.current_event.raw_event
-        _let_in(event, settings)
-        computing, wanted = wanted_markets(body(event))
+        computing, wanted = wanted_markets(body(app.current_event.raw_event))
         if not computing:
             return answer(trades, "TradesIngested")
         remaining = timedelta(milliseconds=app.lambda_context.get_remaining_time_in_millis())
         deadline = clock.now() + remaining - MARGIN
         return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual"))
 
+    @declared(
+        "webhook_ticks",
+        "Take ticks in a webhook sender's words.",
+        TAKEN,
+        (IDEMPOTENCY_KEY,),
+        body=("serve.shapes.PushedTickList", "serve.shapes.PushedTicks", "serve.shapes.PushedTick"),
+        access=Access.INGEST,
+    )
+    def webhook_ticks() -> Response[str]:
+        return answer(ticks, "TicksIngested")
+
+    @declared(
+        "webhook_symbols",
+        "Take symbols that ticks will come for.",
+        TAKEN,
+        (IDEMPOTENCY_KEY,),
+        body=("serve.shapes.PushedSymbolList", "serve.shapes.PushedSymbols", "serve.shapes.PushedSymbolRecord"),
+        access=Access.INGEST,
+    )
+    def webhook_symbols() -> Response[str]:
+        return answer(symbols, "SymbolsIngested")
+
     app.post("/v1/ingest")(ingest)
     app.post("/api/ingest")(ingest)
     for prefix in ("/v1", "/api/v1"):
-        app.post(f"{prefix}/webhooks/ticks")(lambda: answer(ticks, "TicksIngested"))
-        app.post(f"{prefix}/webhooks/symbols")(lambda: answer(symbols, "SymbolsIngested"))
-
-
-def _let_in(event: dict[str, Any], settings: Settings) -> str:
-    """The key that let the caller in; nothing where none is asked for. Raises: Unauthorized, SettingsInvalid."""
-    presented = header(event, "x-api-key") or bearer_token(header(event, "authorization"))
-    keys = [key.get_secret_value() for key in settings.ingest_api_keys]
-    require_key(presented, keys, setting="INGEST_API_KEYS", open_without_keys=settings.local)
-    return presented if presented and keys else ""
+        app.post(f"{prefix}/webhooks/ticks")(webhook_ticks)
+        app.post(f"{prefix}/webhooks/symbols")(webhook_symbols)
 
 
 handler = entry_point("ingest", application)

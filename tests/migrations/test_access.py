@@ -76,6 +76,15 @@ ROWS: dict[str, dict[str, Any]] = {
     "MarketAggregate": {"id": 1},
     "MarketComparison": {"id": 1},
     "MarketROIStatistic": {"id": 1},
+    **{view: {"exchange": "x"} for view in ("market_names", "ticks_raw")},
+    "crypto_candles": {"ticker": "x"},
+    **{
+        view: {"symbol": "x"}
+        for view in (
+            *("ohlc_1m", "metrics_1m", "ticks_history", "ticks_recent", "market_ticks"),
+            *(f"forex_candles_{timeframe}" for timeframe in ("1m", "5m", "15m", "1h", "4h", "12h")),
+        )
+    },
     "kept_answers": {
         "caller": "x",
         "key": "x",
@@ -83,6 +92,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "answer": "x",
         "created_at": "now",
     },
+    "api_keys": {"prefix": "x", "name": "x", "scope": "read", "digest": "0" * 64, "created_at": "now"},
+    "request_quotas": {"name": "x", "ends_at": "now", "used": 1},
     "retention": {"what": "1m", "keep": "400 days"},
     "ingestion_jobs": {"kind": "x", "worker": "w", "trigger": "x", "started_at": "now", "lease_until": "now"},
     "alerts": {"dedup_key": "x", "rule": "x", "severity": "info", "summary": "x", "created_at": "now"},
@@ -98,8 +109,13 @@ STATISTICS_VIEWS = {f"{table}_latest" for table in STATISTICS} | {
     "MarketROIStatistic",
 }
 MARKET = {"timeframes", "instruments", "candles", "candles_v", "coverage", "candle_gaps", "gaps_v"}
-READABLE_BY_ALL = MARKET | STATISTICS | STATISTICS_VIEWS
-VIEWS = {"candles_v", "gaps_v"} | STATISTICS_VIEWS
+# Under the names that other programs know.
+VIEWS_OF_CANDLES = {"market_names", "crypto_candles", "ohlc_1m"} | {
+    f"forex_candles_{timeframe}" for timeframe in ("1m", "5m", "15m", "1h", "4h", "12h")
+}
+VIEWS_OF_TICKS = {"ticks_history", "ticks_raw", "ticks_recent", "metrics_1m", "market_ticks"}
+READABLE_BY_ALL = MARKET | STATISTICS | STATISTICS_VIEWS | VIEWS_OF_CANDLES
+VIEWS = {"candles_v", "gaps_v"} | STATISTICS_VIEWS | VIEWS_OF_CANDLES | VIEWS_OF_TICKS
 WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "retention", "feeds"}
 # What is old goes by a function that forgets a bounded part of it.
 ADDED_TO_BY_SERVICE = STATISTICS
@@ -114,6 +130,66 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_end": "2026-11-24Z",
     },
     "read_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "read_candles_v2": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "candles_version_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "get_holdings_v1": {"p_instrument_ids": [1]},
+    "get_figures_v1": {"p_now": "2026-11-24Z"},
+    "get_unrepaired_v1": {"p_before": "2026-11-24Z"},
+    "get_recovery_v1": {"p_exchange": "x", "p_symbol": None, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
+    "get_alerts_v2": {},
+    "get_alert_desk_v1": {"p_now": "2026-11-24Z"},
+    "commit_alerts_v1": {"p_version": -1, "p_now": "2026-11-24Z", "p_changes": {"book": {}}},
+    "claim_messages_v1": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60},
+    "record_try_v1": {
+        "p_id": "00000000-0000-0000-0000-000000000000",
+        "p_worker": "w",
+        "p_attempt": 1,
+        "p_state": "dead",
+        "p_at": "2026-11-24Z",
+        "p_status": None,
+        "p_error": "",
+        "p_seconds": 0,
+    },
+    "get_messages_v1": {},
+    "put_messages_v1": {"p_messages": []},
+    "replay_messages_v1": {"p_now": "2026-11-24Z"},
+    "put_alert_target_v1": {
+        "p_target": {
+            "name": "x",
+            "kind": "simple",
+            "url": "https://x",
+            "secrets": [],
+            "min_severity": "info",
+            "enabled": False,
+            "disabled_reason": "",
+        }
+    },
+    "remove_alert_target_v1": {"p_name": "nobody"},
+    "put_market_rule_v1": {
+        "p_rule": {
+            "name": "x",
+            "kind": "roi",
+            "exchange": "x",
+            "symbol": "x",
+            "bound": "1",
+            "clear": "1",
+            "direction": "above",
+            "window": "1h",
+            "severity": "info",
+            "hold_seconds": 0,
+            "created_at": "2026-11-24Z",
+        }
+    },
+    "remove_market_rule_v1": {"p_name": "nothing"},
+    "put_silence_v1": {
+        "p_silence": {
+            "id": "00000000-0000-0000-0000-000000000000",
+            "starts_at": "2026-11-23Z",
+            "ends_at": "2026-11-24Z",
+            "reason": "x",
+        }
+    },
+    "remove_silence_v1": {"p_id": "00000000-0000-0000-0000-000000000001"},
     "audit_coverage_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "mark_closed_v1": {"p_instrument_id": 1, "p_spans": "{}", "p_now": "2026-11-24Z"},
     "schema_version_v1": {},
@@ -128,6 +204,17 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_answer": "x",
         "p_now": "2026-11-24Z",
     },
+    "add_api_key_v1": {
+        "p_prefix": "x",
+        "p_name": "x",
+        "p_scope": "read",
+        "p_digest": "0" * 64,
+        "p_created_at": "2026-11-24Z",
+        "p_expires_at": None,
+    },
+    "get_api_keys_v1": {},
+    "revoke_api_key_v1": {"p_prefix": "x", "p_now": "2026-11-24Z"},
+    "take_quota_v1": {"p_name": "x", "p_quota": 1, "p_window_seconds": 60},
     "recall_answer_v1": {"p_caller": "x", "p_key": "x", "p_now": "2026-11-24Z"},
     "get_quotes_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "put_snapshots_v1": {"p_rows": []},
@@ -190,6 +277,9 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 CALLABLE_BY_ALL = {
     "get_candles_v1",
     "read_candles_v1",
+    "read_candles_v2",
+    "candles_version_v1",
+    "get_holdings_v1",
     "get_coverage_v1",
     "count_candles_v2",
     "get_gaps_v1",

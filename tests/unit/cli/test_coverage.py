@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -23,6 +24,7 @@ def run(supabase: RunningSupabase, *arguments: str) -> "subprocess.CompletedProc
     environment = {
         "PATH": "",
         "COLUMNS": "160",
+        "PYTHONPATH": ":".join(sys.path),
         "SUPABASE_URL": supabase.url,
         "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
     }

@@ -5,9 +5,12 @@ MarketDataError
  │   ├ NotFound                       nothing of that name is kept here
  │   ├ Ambiguous                      the name fits more than one thing
  │   ├ TooLarge                       more than one request may carry
+ │   ├ NotAcceptable                  none of the formats asked for is had
  │   └ KeyReused                      an idempotency key of another request
  ├ Unauthorized                       no key, or not this one
+ ├ Throttled(retry_seconds)           the caller asks too often: wait
  ├ SettingsInvalid(reasons)           the operator must change a setting
+ │   └ Unconfigured                   nothing is set yet
  ├ RemoteError(exchange)              the exchange's side
  │   ├ RemoteThrottled(retry_at)      wait until then
  │   ├ RemoteUnavailable              try later
@@ -49,6 +52,10 @@ class TooLarge(RequestInvalid):
     """More than one request may carry; send it in parts."""
 
 
+class NotAcceptable(RequestInvalid):
+    """None of the formats asked for is had; `choices` lists those that are."""
+
+
 class KeyReused(RequestInvalid):
     """The key that names this request named another one before."""
 
@@ -57,12 +64,25 @@ class Unauthorized(MarketDataError):
     """No key, or not this one."""
 
 
+class Throttled(MarketDataError):
+    """The caller asks too often; `headers` say how it stands with its quota."""
+
+    def __init__(self, retry_seconds: float, quota: int, window_seconds: int, headers: Mapping[str, str]) -> None:
+        super().__init__(f"more than {quota} requests in {window_seconds} seconds; wait {retry_seconds:.0f} seconds")
+        self.retry_seconds = retry_seconds
+        self.headers = headers
+
+
 class SettingsInvalid(MarketDataError):
     """The operator must change settings; `reasons` says why, by the name of the setting, and never its value."""
 
     def __init__(self, reasons: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name} {reason}" for name, reason in reasons.items()))
         self.reasons = reasons
+
+
+class Unconfigured(SettingsInvalid):
+    """Nobody has said yet where the store is: a deployment that is waiting for its secrets."""
 
 
 class RemoteError(MarketDataError):

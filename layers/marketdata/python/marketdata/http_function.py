@@ -8,14 +8,23 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
-from marketdata.errors import NotFound, SettingsInvalid, StoreError
+from marketdata.errors import MarketDataError, NotFound, SettingsInvalid, StoreError
+from marketdata.jobs.front_door import Admitted, Door, FrontDoor
 from marketdata.observe import Handler, count, logger, watched
-from marketdata.serve.gateway_events import REQUEST_ID_HEADER, problem_answer, request_id
+from marketdata.serve.cors import Cors
+from marketdata.serve.gateway_events import (
+    REQUEST_ID_HEADER,
+    add_headers,
+    check_size,
+    problem_answer,
+    request_id,
+    with_caller,
+)
 from marketdata.serve.problems import CONTENT_TYPE, Problem, problem_of
 from marketdata.settings import Settings
 from marketdata.store.store import Store
@@ -26,11 +35,13 @@ AddRoutes = Callable[[APIGatewayHttpResolver, Store, Settings, Clock], None]
 
 
 def application(
-    add_routes: AddRoutes, store: Store, settings: Settings, clock: Clock, cors: CORSConfig | None = None
+    add_routes: AddRoutes, store: Store, settings: Settings, clock: Clock, door: Door = Door.READ
 ) -> Handler:
-    """A function over `store`: the routes that `add_routes` adds, and our manners."""
-    app = APIGatewayHttpResolver(cors=cors)
+    """A function over `store`: the routes that `add_routes` adds, behind `door`, and our manners."""
+    app = APIGatewayHttpResolver()
     add_routes(app, store, settings, clock)
+    front = wiring.front_door(settings, store, clock, door, failed=lambda: count("RequestsCountedAlone"))
+    cors = Cors(settings.cors_origins)
 
     @app.not_found
     def unknown_route(_: NotFoundError) -> Response[str]:
@@ -44,11 +55,34 @@ def application(
     app.exception_handler(Exception)(failed)
 
     def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        answered = app.resolve(event, context)
+        http = event["requestContext"]["http"]
+        if http["method"] == "OPTIONS":
+            return _preflight(event, cors)
+        admitted = _admit(front, event)
+        if isinstance(admitted, Admitted):
+            answered = app.resolve(with_caller(event, admitted.caller), context)
+            add_headers(answered, admitted.headers)
+        else:
+            answered = admitted
+        add_headers(answered, cors.headers(http["method"], (event.get("headers") or {}).get("origin")))
         answered["headers"][REQUEST_ID_HEADER] = request_id(event)
         return answered
 
     return answer
+
+
+def _admit(front: FrontDoor, event: dict[str, Any]) -> Admitted | dict[str, Any]:
+    """What is known of the caller; or the answer that keeps it out."""
+    try:
+        check_size(event)
+        return front.admit(event)
+    except MarketDataError as error:
+        return problem_answer(event, _reported(error))
+
+
+def _preflight(event: dict[str, Any], cors: Cors) -> dict[str, Any]:
+    headers = {REQUEST_ID_HEADER: request_id(event), **cors.preflight(event.get("headers") or {})}
+    return {"statusCode": 204, "headers": headers, "body": "", "isBase64Encoded": False}
 
 
 def entry_point(function: str, compose: Callable[[Store, Settings, Clock], Handler]) -> Handler:

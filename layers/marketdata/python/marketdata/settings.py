@@ -23,12 +23,13 @@ from pydantic import (
 )
 
 from marketdata.compute.quiet_hours import quiet_hours
-from marketdata.errors import RequestInvalid, SettingsInvalid
+from marketdata.errors import RequestInvalid, SettingsInvalid, Unconfigured
 from marketdata.exchanges import coingecko, oanda
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
 from marketdata.exchanges.snapshot_source import Coin
 from marketdata.model.alert import Severity
 from marketdata.model.alert_target import QuietHours, TargetKind
+from marketdata.model.symbol_shard import SymbolShard
 
 
 def _listed(text: object) -> object:
@@ -61,9 +62,25 @@ def _quiet(text: object) -> object:
         raise ValueError("must be like 22:00-07:00 Europe/Berlin") from error
 
 
+STORE_VARIABLES = frozenset(
+    {"SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY"}
+)
+
+
+def _shard(text: object) -> object:
+    """`1/3` as the first of three. Raises: ValueError for what is no such pair."""
+    if not isinstance(text, str):
+        return text
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise ValueError("must be like 1/3: the first of three")
+    return SymbolShard(int(number), int(count))
+
+
 _COIN_ID = re.compile(r"[a-z0-9._-]{1,100}", re.ASCII)
 Coins = Annotated[tuple[Coin, ...], BeforeValidator(_coins)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Shard = Annotated[SymbolShard, BeforeValidator(_shard)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Quiet = Annotated[QuietHours | None, BeforeValidator(_quiet)]
@@ -104,6 +121,19 @@ class Settings(BaseModel):
     """What `Authorization: Bearer` must carry to run a job; without it the door is closed, but on one's own machine."""
     ingest_api_keys: Secrets = Field(default=(), validation_alias="INGEST_API_KEYS")
     """Who may push trades; without any the door is closed, but on one's own machine."""
+    public_reads: bool = Field(default=True, validation_alias="PUBLIC_READS")
+    """Off: whoever reads brings a key (`marketdata keys`) or the token of a logged-in user of the project."""
+    supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
+    """Of projects that still sign their users' tokens with a shared secret (HS256)."""
+    cors_origins: Names = Field(default=("*",), validation_alias="CORS_ORIGINS")
+    """The pages that may read answers; `*` is every page, and for reads alone: one that pushes is named."""
+    rate_limit: int = Field(default=600, ge=0, le=1_000_000, validation_alias="RATE_LIMIT_PER_MINUTE")
+    """Requests a minute of each key, user or address; 0: nobody is counted, as on one's own machine."""
+    ingest_rate_limit: int = Field(default=1_200, ge=0, le=1_000_000, validation_alias="INGEST_RATE_LIMIT_PER_MINUTE")
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
+    """Valkey or Redis that all instances share: what was answered lately, and how often each caller asked."""
+    cache_ttl_seconds: float = Field(default=2.0, ge=0, le=3_600, validation_alias="CACHE_TTL_SECONDS")
+    """How long an answer about candles may be given again; 0: each is made anew."""
     cursor_secret: SecretStr = Field(validation_alias="CURSOR_SECRET")
     """Signs cursors; without it, derived from the service key, so that every function signs alike."""
     local: bool = Field(default=False, validation_alias="MARKETDATA_LOCAL")
@@ -131,6 +161,8 @@ class Settings(BaseModel):
     )
     """How far back index prices are fetched of an asset that is new."""
     keep_snapshots_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_SNAPSHOTS_DAYS")
+    feed_shard: Shard = Field(default=SymbolShard(), validation_alias="FEED_SHARD")
+    """`1/3`: this feed is the first of three that share the symbols between them."""
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -180,7 +212,8 @@ class Settings(BaseModel):
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`; a variable that is set to nothing is not set.
 
-    Raises: SettingsInvalid naming each variable that is missing or wrong, and no value.
+    Raises: SettingsInvalid naming each variable that is missing or wrong, and no value; Unconfigured where nothing
+    says where the store is.
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     try:
@@ -188,7 +221,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         return Settings.model_validate({**given, "exchanges": _exchanges(given)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
-        raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
+        told = SettingsInvalid if given.keys() & STORE_VARIABLES else Unconfigured
+        raise told({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
+
+
+_YES = {"1", "true", "yes", "on", "y", "t"}
 
 
 def history_days(environment: Mapping[str, str]) -> int:
@@ -203,7 +240,9 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     """The defaults that depend on other settings."""
     service_key = given.get("SUPABASE_SERVICE_ROLE_KEY") or given.get("SUPABASE_SECRET_KEY", "")
     plan = given.get("COINGECKO_PLAN", "")
+    uncounted = {"RATE_LIMIT_PER_MINUTE": "0", "INGEST_RATE_LIMIT_PER_MINUTE": "0"}
     return {
+        **(uncounted if given.get("MARKETDATA_LOCAL", "").lower() in _YES else {}),
         "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
         "ALERT_WEBHOOK_SECRET": derived_secret(service_key),
         "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),

@@ -4,12 +4,14 @@ The only place below the roof that reads the environment. Functions, the feed an
 """
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from marketdata import exchange_access
+from marketdata.clock import Clock
 from marketdata.exchange_access import OpenPast
 from marketdata.jobs.alerts import AlertSettings, alerts
 from marketdata.jobs.audit_coverage import coverage_audit
@@ -17,6 +19,10 @@ from marketdata.jobs.backfill import backfill
 from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.forget_old import Retention
+from marketdata.jobs.front_door import Door, FrontDoor, Secrets
+from marketdata.jobs.known_keys import KnownKeys
+from marketdata.jobs.known_users import KnownUsers
+from marketdata.jobs.limit_requests import Policy, RequestLimits
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.raise_alerts import RaiseSettings
 from marketdata.jobs.reconcile import reconcile
@@ -25,16 +31,31 @@ from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.jobs.store_outage import StoreOutage
 from marketdata.model.alert_target import ENVIRONMENT, Target
 from marketdata.net.webhook import Webhooks
+from marketdata.secrets_extension import SecretSettings
 from marketdata.settings import Settings, settings_from
+from marketdata.store.quota_book import MemoryQuotas
+from marketdata.store.redis_line import RedisLine
+from marketdata.store.redis_quotas import RedisQuotas
 from marketdata.store.store import Store
 
 if TYPE_CHECKING:
     from marketdata.store.supabase import SupabaseStore
 
 
+_secret_settings = SecretSettings()
+
+
 def settings() -> Settings:
-    """The settings in this process's environment. Raises: SettingsInvalid."""
-    return settings_from(os.environ)
+    """The settings in this process's environment, and in the secrets that it names. Raises: SettingsInvalid."""
+    secrets = _secret_settings.of(os.environ)
+    return settings_from({**os.environ, **secrets} if secrets else os.environ)
+
+
+def idle_address() -> tuple[str, int] | None:
+    """Where a feed that nobody has configured yet says so; None where it must rather fail (FEED_IDLE_UNCONFIGURED)."""
+    if os.environ.get("FEED_IDLE_UNCONFIGURED", "").lower() not in {"1", "true"}:
+        return None
+    return os.environ.get("FEED_HOST", "127.0.0.1"), int(os.environ.get("FEED_PORT", "8080"))
 
 
 def store_from(settings: Settings) -> "SupabaseStore":
@@ -53,6 +74,8 @@ class _Shared:
         self._lock = Lock()
         self._settings: Settings | None = None
         self._store: SupabaseStore | None = None
+        self._line: RedisLine | None = None
+        self._line_url = ""
 
     def store(self, settings: Settings) -> "SupabaseStore":
         with self._lock:
@@ -61,9 +84,17 @@ class _Shared:
                 self._settings, self._store = settings, store_from(settings)
             return self._store
 
+    def line(self, url: str) -> RedisLine:
+        with self._lock:
+            if self._line is None or self._line_url != url:
+                self._line, self._line_url = RedisLine(url), url
+            return self._line
+
     def close(self) -> None:
         with self._lock:
             self._close()
+            if self._line is not None:
+                self._line.close()
 
     def _close(self) -> None:
         if self._store is not None:
@@ -84,9 +115,57 @@ def shared_store(settings: Settings) -> "SupabaseStore":
     return _shared.store(settings)
 
 
+def shared_line(settings: Settings) -> RedisLine | None:
+    """The line to Valkey or Redis that this process shares; None without REDIS_URL."""
+    return _shared.line(settings.redis_url.get_secret_value()) if settings.redis_url else None
+
+
 def close_shared_store() -> None:
     """Close its connections; the next event opens them again."""
     _shared.close()
+
+
+def front_door(
+    settings: Settings, store: Store, clock: Clock, door: Door, *, failed: Callable[[], None] = lambda: None
+) -> FrontDoor:
+    """The way in to a function behind API Gateway. `failed` hears of each request that could not be counted by all."""
+    quota = settings.ingest_rate_limit if door is Door.INGEST else settings.rate_limit
+    secrets = Secrets(
+        local=settings.local,
+        public_reads=settings.public_reads,
+        ingest_keys=tuple(key.get_secret_value() for key in settings.ingest_api_keys),
+        cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else None,
+    )
+    policy = Policy("ingest" if door is Door.INGEST else "default", quota) if quota else None
+    keys, users = KnownKeys(store, clock), _users(settings, clock)
+    return FrontDoor(
+        door, secrets, keys=keys, users=users, limits=_limits(settings, store, clock, failed), policy=policy
+    )
+
+
+def _users(settings: Settings, clock: Clock) -> KnownUsers:
+    issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
+    secret = settings.supabase_jwt_secret
+    fetch = partial(_public_keys, f"{issuer}/.well-known/jwks.json")
+    return KnownUsers(issuer, fetch, secret.get_secret_value() if secret else None, clock)
+
+
+def _public_keys(url: str) -> bytes:
+    # As the store's, imported when there is a token to verify.
+    from marketdata.net.public_keys import fetch_document  # noqa: PLC0415
+
+    return fetch_document(url)
+
+
+def _limits(settings: Settings, store: Store, clock: Clock, failed: Callable[[], None]) -> RequestLimits:
+    def seconds() -> float:
+        return clock.now().timestamp()
+
+    line = shared_line(settings)
+    own = MemoryQuotas(seconds)
+    if line is None:
+        return RequestLimits(store, own, seconds, batches=True, failed=failed)
+    return RequestLimits(RedisQuotas(line), own, seconds, batches=False, failed=failed)
 
 
 def jobs(settings: Settings, store: Store | None = None, *, watching: bool = False) -> dict[str, Job]:

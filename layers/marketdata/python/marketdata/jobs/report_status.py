@@ -12,6 +12,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1
 from marketdata.model.times import rfc3339
 from marketdata.serve.decimals import plain
+from marketdata.serve.json_types import Instant
 from marketdata.store.answers import FeedStatus
 from marketdata.store.store import Store
 
@@ -24,7 +25,7 @@ UNKNOWN = "unknown"
 STOPPED = "stopped"
 
 
-class _Contiguity(msgspec.Struct, frozen=True):
+class ContiguityRecord(msgspec.Struct, frozen=True):
     """See compute/continuity; `missing` is how many trade ids are known to be missing now."""
 
     missing: int
@@ -38,12 +39,12 @@ class _Contiguity(msgspec.Struct, frozen=True):
     violations: int
 
 
-class _Troubled(msgspec.Struct, frozen=True):
+class TroubledInstrument(msgspec.Struct, frozen=True):
     symbol: str
-    contiguity: _Contiguity
+    contiguity: ContiguityRecord
 
 
-class _Feed(msgspec.Struct, frozen=True):
+class FeedRecord(msgspec.Struct, frozen=True):
     """`state` is unknown when the feed has fallen silent; `age_seconds` is how long ago it spoke.
 
     `contiguity` sums over the instruments; `troubled` are those of them with most missing, violations and holes.
@@ -53,11 +54,11 @@ class _Feed(msgspec.Struct, frozen=True):
     feed_id: str
     state: str
     simulated: bool
-    started_at: str
-    updated_at: str
+    started_at: Instant
+    updated_at: Instant
     age_seconds: float
-    last_message_at: str | None
-    last_trade_at: str | None
+    last_message_at: Instant | None
+    last_trade_at: Instant | None
     trade_age_seconds: float | None
     symbols: int
     trades: int
@@ -65,18 +66,18 @@ class _Feed(msgspec.Struct, frozen=True):
     malformed: int
     spooled: int
     detail: str
-    contiguity: _Contiguity
-    troubled: list[_Troubled]
+    contiguity: ContiguityRecord
+    troubled: list[TroubledInstrument]
 
 
-class _Newest(msgspec.Struct, frozen=True):
-    open_time: str
+class NewestCandle(msgspec.Struct, frozen=True):
+    open_time: Instant
     close: str
     source: str
     age_seconds: float
 
 
-class _Instrument(msgspec.Struct, frozen=True):
+class InstrumentRecord(msgspec.Struct, frozen=True):
     """`newest` is null where nothing is held, and left out for instruments beyond the first `newest_of_first`."""
 
     exchange: str
@@ -88,40 +89,41 @@ class _Instrument(msgspec.Struct, frozen=True):
     active: bool
     simulated: bool
     calendar: str
-    newest: _Newest | msgspec.UnsetType | None = msgspec.UNSET
+    newest: NewestCandle | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class _Limit(msgspec.Struct, frozen=True):
+class LimitedExchange(msgspec.Struct, frozen=True):
     """An exchange that asked everybody for silence; `reason` is what it said."""
 
     exchange: str
-    limited_until: str
+    limited_until: Instant
     reason: str
 
 
-class _Status(msgspec.Struct, frozen=True):
-    as_of: str
+class Status(msgspec.Struct, frozen=True):
+    as_of: Instant
     simulated: bool
-    feeds: list[_Feed]
-    limits: list[_Limit]
-    instruments: list[_Instrument]
+    feeds: list[FeedRecord]
+    limits: list[LimitedExchange]
+    instruments: list[InstrumentRecord]
     newest_of_first: int
 
 
-class _Instruments(msgspec.Struct, frozen=True):
-    data: list[_Instrument]
+class Instruments(msgspec.Struct, frozen=True):
+    data: list[InstrumentRecord]
 
 
 def report_status(store: Store, now: datetime) -> str:
     """Feeds, and active instruments with the age of their newest 1m candle, as JSON. Raises: StoreError."""
     instruments = store.instruments(active_only=True)
     simulated = {instrument.exchange for instrument in instruments if instrument.simulated}
-    status = _Status(
+    status = Status(
         as_of=rfc3339(now),
         simulated=bool(simulated),
         feeds=[_feed(feed, feed.exchange in simulated, now) for feed in store.feed_statuses()],
         limits=[
-            _Limit(limit.exchange, rfc3339(limit.blocked_until), limit.reason) for limit in store.limited_exchanges()
+            LimitedExchange(limit.exchange, rfc3339(limit.blocked_until), limit.reason)
+            for limit in store.limited_exchanges()
         ],
         instruments=_with_newest(store, instruments, now),
         newest_of_first=NEWEST_MAX,
@@ -131,12 +133,12 @@ def report_status(store: Store, now: datetime) -> str:
 
 def list_instruments(instruments: Sequence[Instrument]) -> str:
     """What is followed, active or not, as JSON."""
-    return msgspec.json.encode(_Instruments([_described(instrument) for instrument in instruments])).decode()
+    return msgspec.json.encode(Instruments([_described(instrument) for instrument in instruments])).decode()
 
 
-def _feed(feed: FeedStatus, simulated: bool, now: datetime) -> _Feed:
+def _feed(feed: FeedStatus, simulated: bool, now: datetime) -> FeedRecord:
     silent = now - feed.updated_at > SILENCE_MAX and feed.state != STOPPED
-    return _Feed(
+    return FeedRecord(
         exchange=feed.exchange,
         feed_id=feed.feed_id,
         state=UNKNOWN if silent else feed.state,
@@ -154,30 +156,32 @@ def _feed(feed: FeedStatus, simulated: bool, now: datetime) -> _Feed:
         spooled=feed.spooled,
         detail=feed.detail,
         contiguity=_contiguity(feed.contiguity, feed.missing),
-        troubled=[_Troubled(one.symbol, _contiguity(one.contiguity, one.missing)) for one in feed.troubled],
+        troubled=[TroubledInstrument(one.symbol, _contiguity(one.contiguity, one.missing)) for one in feed.troubled],
     )
 
 
-def _contiguity(counts: Contiguity, missing: int) -> _Contiguity:
-    return _Contiguity(missing=missing, violations=counts.violations, **asdict(counts))
+def _contiguity(counts: Contiguity, missing: int) -> ContiguityRecord:
+    return ContiguityRecord(missing=missing, violations=counts.violations, **asdict(counts))
 
 
-def _with_newest(store: Store, instruments: Sequence[Instrument], now: datetime) -> list[_Instrument]:
+def _with_newest(store: Store, instruments: Sequence[Instrument], now: datetime) -> list[InstrumentRecord]:
     asked = [_described(one, _newest(store, one, now)) for one in instruments[:NEWEST_MAX]]
     return asked + [_described(one) for one in instruments[NEWEST_MAX:]]
 
 
-def _newest(store: Store, instrument: Instrument, now: datetime) -> _Newest | None:
+def _newest(store: Store, instrument: Instrument, now: datetime) -> NewestCandle | None:
     found: list[Candle] = store.candles(instrument, M1, start=None, end=None, limit=1, newest_first=True)
     if not found:
         return None
     candle = found[0]
     age_seconds = (now - candle.open_time).total_seconds()
-    return _Newest(rfc3339(candle.open_time), plain(candle.close), candle.source.label, age_seconds)
+    return NewestCandle(rfc3339(candle.open_time), plain(candle.close), candle.source.label, age_seconds)
 
 
-def _described(instrument: Instrument, newest: _Newest | msgspec.UnsetType | None = msgspec.UNSET) -> _Instrument:
-    return _Instrument(
+def _described(
+    instrument: Instrument, newest: NewestCandle | msgspec.UnsetType | None = msgspec.UNSET
+) -> InstrumentRecord:
+    return InstrumentRecord(
         exchange=instrument.exchange,
         symbol=instrument.symbol,
         base=instrument.base,

@@ -10,15 +10,16 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import rfc3339
+from marketdata.serve.json_types import Day, Instant
 
 
-class _Day(msgspec.Struct, frozen=True):
+class DayRecord(msgspec.Struct, frozen=True):
     """`present + no_trades + missing = expected`; `proven` are of `present`, `partial` of `missing`."""
 
     exchange: str
     symbol: str
     timeframe: str
-    day: str
+    day: Day
     expected: int
     present: int
     proven: int
@@ -29,22 +30,22 @@ class _Day(msgspec.Struct, frozen=True):
     simulated: bool
 
 
-class _Span(msgspec.Struct, frozen=True):
-    start: str
-    end: str
+class CountedSpan(msgspec.Struct, frozen=True):
+    start: Instant
+    end: Instant
 
 
-class _Meta(msgspec.Struct, frozen=True):
+class CoverageMeta(msgspec.Struct, frozen=True):
     """`span` is what was counted: the closed and settled buckets of what was asked for; null if there are none."""
 
-    span: _Span | None
-    as_of: str
+    span: CountedSpan | None
+    as_of: Instant
     simulated: bool
 
 
-class _Coverage(msgspec.Struct, frozen=True):
-    data: list[_Day]
-    meta: _Meta
+class Coverage(msgspec.Struct, frozen=True):
+    data: list[DayRecord]
+    meta: CoverageMeta
 
 
 def coverage_body(
@@ -52,13 +53,13 @@ def coverage_body(
 ) -> str:
     """The whole answer of /v1/coverage."""
     records = [_record(instrument, timeframe, day) for instrument, day in days]
-    span = _Span(rfc3339(counted.start), rfc3339(counted.end)) if counted else None
-    meta = _Meta(span, rfc3339(as_of), any(record.simulated for record in records))
-    return msgspec.json.encode(_Coverage(records, meta)).decode()
+    span = CountedSpan(rfc3339(counted.start), rfc3339(counted.end)) if counted else None
+    meta = CoverageMeta(span, rfc3339(as_of), any(record.simulated for record in records))
+    return msgspec.json.encode(Coverage(records, meta)).decode()
 
 
-def _record(instrument: Instrument, timeframe: Timeframe, day: DayCoverage) -> _Day:
-    return _Day(
+def _record(instrument: Instrument, timeframe: Timeframe, day: DayCoverage) -> DayRecord:
+    return DayRecord(
         exchange=instrument.exchange,
         symbol=instrument.symbol,
         timeframe=timeframe.name,

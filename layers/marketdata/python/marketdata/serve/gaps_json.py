@@ -7,37 +7,38 @@ import msgspec
 
 from marketdata.model.gap import Gap
 from marketdata.model.times import rfc3339
+from marketdata.serve.json_types import Instant
 
 
-class _Gap(msgspec.Struct, frozen=True):
+class GapRecord(msgspec.Struct, frozen=True):
     """`buckets` is the length in buckets of `timeframe`; `retry_at` is null when it may be tried now."""
 
     id: int
     exchange: str
     symbol: str
     timeframe: str
-    start: str
-    end: str
+    start: Instant
+    end: Instant
     buckets: int
     state: str
     cause: str
     reason: str
     attempts: int
-    found_at: str
-    retry_at: str | None
-    repaired_at: str | None
+    found_at: Instant
+    retry_at: Instant | None
+    repaired_at: Instant | None
     simulated: bool
 
 
-class _Meta(msgspec.Struct, frozen=True):
-    as_of: str
+class GapsMeta(msgspec.Struct, frozen=True):
+    as_of: Instant
     simulated: bool
 
 
-class _Gaps(msgspec.Struct, frozen=True):
-    data: list[_Gap]
+class Gaps(msgspec.Struct, frozen=True):
+    data: list[GapRecord]
     next_cursor: str | None
-    meta: _Meta
+    meta: GapsMeta
 
 
 def gaps_body(
@@ -45,12 +46,12 @@ def gaps_body(
 ) -> str:
     """The whole answer of /v1/gaps; `simulated` are the keys of the instruments that are."""
     records = [_record(gap, (gap.exchange, gap.symbol) in simulated) for gap in gaps]
-    meta = _Meta(rfc3339(as_of), any(record.simulated for record in records))
-    return msgspec.json.encode(_Gaps(records, next_cursor, meta)).decode()
+    meta = GapsMeta(rfc3339(as_of), any(record.simulated for record in records))
+    return msgspec.json.encode(Gaps(records, next_cursor, meta)).decode()
 
 
-def _record(gap: Gap, simulated: bool) -> _Gap:
-    return _Gap(
+def _record(gap: Gap, simulated: bool) -> GapRecord:
+    return GapRecord(
         id=gap.id,
         exchange=gap.exchange,
         symbol=gap.symbol,

@@ -8,9 +8,10 @@ import msgspec
 
 from marketdata.model.job_run import JobRun
 from marketdata.model.times import rfc3339
+from marketdata.serve.json_types import Instant
 
 
-class _Run(msgspec.Struct, frozen=True):
+class RunRecord(msgspec.Struct, frozen=True):
     """`kind` is the job's name. `exchange` to `end` are null where the run is about all there is."""
 
     id: int
@@ -20,34 +21,34 @@ class _Run(msgspec.Struct, frozen=True):
     exchange: str | None
     symbol: str | None
     timeframe: str | None
-    start: str | None
-    end: str | None
-    scheduled_time: str | None
-    started_at: str
-    finished_at: str | None
+    start: Instant | None
+    end: Instant | None
+    scheduled_time: Instant | None
+    started_at: Instant
+    finished_at: Instant | None
     seconds: float | None
     result: Mapping[str, Any]
     error: str
 
 
-class _Meta(msgspec.Struct, frozen=True):
-    as_of: str
+class RunsMeta(msgspec.Struct, frozen=True):
+    as_of: Instant
 
 
-class _Runs(msgspec.Struct, frozen=True):
-    data: list[_Run]
+class Runs(msgspec.Struct, frozen=True):
+    data: list[RunRecord]
     next_cursor: str | None
-    meta: _Meta
+    meta: RunsMeta
 
 
 def jobs_body(runs: Sequence[JobRun], next_cursor: str | None, as_of: datetime) -> str:
     """The whole answer of /v1/jobs. Workers are our own affair and are not named."""
-    return msgspec.json.encode(_Runs([_record(run) for run in runs], next_cursor, _Meta(rfc3339(as_of)))).decode()
+    return msgspec.json.encode(Runs([_record(run) for run in runs], next_cursor, RunsMeta(rfc3339(as_of)))).decode()
 
 
-def _record(run: JobRun) -> _Run:
+def _record(run: JobRun) -> RunRecord:
     scope, span = run.scope, run.scope.span
-    return _Run(
+    return RunRecord(
         id=run.id,
         kind=run.kind,
         trigger=run.trigger,

@@ -1,70 +1,67 @@
 """Query strings to questions: one CandleQuery, whichever of the usual names a caller uses for its parts."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from marketdata.errors import RequestInvalid
 from marketdata.model.gap import UNRESOLVED, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.job_run import RunState
-from marketdata.model.timeframe import M1, Timeframe, timeframe_named, timeframe_of_minutes
+from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_number, as_string
-from marketdata.serve.request_times import boundary
+from marketdata.serve.candle_answer import PLAIN_VIEW, Fill, View
+from marketdata.serve.candle_parameters import CANDLE_LIMIT, FILL, FORMAT, INDICATORS, TIMES
+from marketdata.serve.formats import Format
+from marketdata.serve.parameter import Choices, Given, Text, given_parameters, in_order
+from marketdata.serve.parameters import (
+    CURSOR,
+    DECIMALS,
+    END,
+    EXCHANGE,
+    LIMIT_DEFAULT,
+    ORDER,
+    SHORT_LIMIT,
+    SHORT_LIMIT_DEFAULT,
+    START,
+    SYMBOL,
+    SYMBOL_REQUIRED,
+    TIMEFRAME,
+)
 
-LIMIT_DEFAULT = 1_000
-LIMIT_MAX = 10_000
-GAPS_LIMIT_DEFAULT = 100
-GAPS_LIMIT_MAX = 1_000
+GAP_STATES: Choices[GapState] = Choices(
+    "state",
+    "States of gaps, with commas between them; `unresolved` are those that somebody is at or that wait.",
+    aliases=("states", "status"),
+    values={
+        **{state.value: (state,) for state in GapState},
+        "unresolved": UNRESOLVED,
+        "all": tuple(GapState),
+    },
+    default="unresolved",
+)
+RUN_STATES: Choices[RunState] = Choices(
+    "state",
+    "States of runs, with commas between them.",
+    aliases=("states", "status"),
+    values={**{state.value: (state,) for state in RunState}, "all": tuple(RunState)},
+    default="all",
+)
+KIND = Text("kind", "The name of a job; without it, every job.", aliases=("job",), example="backfill")
 
-# The name we use, and those that other services taught their callers.
-ALIASES = {
-    "symbol": ("symbol",),
-    "exchange": ("exchange", "broker"),
-    "timeframe": ("timeframe", "tf", "interval", "granularity"),
-    "start": ("start", "from", "startTime"),
-    "end": ("end", "to", "endTime"),
-    "limit": ("limit",),
-    "order": ("order",),
-    "cursor": ("cursor",),
-    "decimals": ("decimals",),
-    "state": ("state", "states", "status"),
-    "kind": ("kind", "job"),
-    "view": ("view",),
-    "window": ("window", "period"),
-    "with": ("with", "other"),
-}
-_OF_CANDLES = tuple(name for name in ALIASES if name not in {"state", "kind", "view", "window", "with"})
-_OF_RUNS = ("kind", "state", "limit", "cursor")
-_OF_GAPS = ("symbol", "exchange", "state", "limit", "cursor")
-_OF_COVERAGE = ("symbol", "exchange", "timeframe", "start", "end")
-_OF_LATEST = ("symbol", "exchange", "timeframe", "limit", "decimals")
-
-_STATES: dict[str, tuple[GapState, ...]] = {
-    **{state.value: (state,) for state in GapState},
-    "unresolved": UNRESOLVED,
-    "all": tuple(GapState),
-}
-_RUN_STATES: dict[str, tuple[RunState, ...]] = {
-    **{state.value: (state,) for state in RunState},
-    "all": tuple(RunState),
-}
-_ORDERS = {"asc": False, "desc": True}
-DECIMALS: dict[str, AsJson] = {"string": as_string, "number": as_number}
-_WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
-
-Chosen = TypeVar("Chosen")
+VIEW = (FILL, INDICATORS, DECIMALS, TIMES, FORMAT)
+CANDLES = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END, CANDLE_LIMIT, ORDER, CURSOR, *VIEW)
+COUNT = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END)
+LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, CANDLE_LIMIT, *VIEW)
+GAPS = (SYMBOL, EXCHANGE, GAP_STATES, SHORT_LIMIT, CURSOR)
+RUNS = (KIND, RUN_STATES, SHORT_LIMIT, CURSOR)
+COVERAGE = (SYMBOL, EXCHANGE, TIMEFRAME, START, END)
 
 
 @dataclass(frozen=True, slots=True)
 class CandleQuery:
     """A question for candles with `start <= open_time < end`; None leaves a side open.
 
-    `cursor` continues the same question after a page; `number` writes decimals into JSON.
+    `cursor` continues the same question after a page; `view` says how the answer is shown.
     """
 
     symbol: str
@@ -75,44 +72,68 @@ class CandleQuery:
     limit: int = LIMIT_DEFAULT
     newest_first: bool = False
     cursor: str | None = None
-    number: AsJson = as_string
+    view: View = PLAIN_VIEW
 
     def question(self, instrument: Instrument) -> str:
         """What is asked, in one spelling: what a cursor is bound to."""
         start, end = (rfc3339(time) if time else "" for time in (self.start, self.end))
         order = "desc" if self.newest_first else "asc"
-        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order))
+        grid = "" if self.view.fill is Fill.NONE else "filled"
+        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order, grid))
 
 
 def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
     """The question of /v1/candles. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_CANDLES)
+    given = given_parameters(parameters, CANDLES)
     query = CandleQuery(
-        symbol=_symbol(given),
-        exchange=given.get("exchange"),
-        timeframe=_timeframe(given),
-        start=boundary(given["start"], "start") if "start" in given else None,
-        end=boundary(given["end"], "end") if "end" in given else None,
-        limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
-        newest_first=choice(given, "order", _ORDERS, "asc"),
-        cursor=given.get("cursor"),
-        number=choice(given, "decimals", DECIMALS, "string"),
+        symbol=SYMBOL_REQUIRED.needed(given),
+        exchange=EXCHANGE.of(given),
+        timeframe=TIMEFRAME.of(given),
+        start=START.of(given),
+        end=END.of(given),
+        limit=CANDLE_LIMIT.of(given),
+        newest_first=ORDER.of(given),
+        cursor=CURSOR.of(given),
+        view=view_of(given),
     )
-    if query.start is not None and query.end is not None and query.start >= query.end:
-        raise RequestInvalid("end", "must be after start; the end itself is excluded")
+    in_order(query.start, query.end)
     return query
+
+
+def count_query(parameters: Mapping[str, str]) -> CandleQuery:
+    """The question of /v1/candles/count. Raises: RequestInvalid naming the parameter."""
+    given = given_parameters(parameters, COUNT)
+    query = CandleQuery(
+        symbol=SYMBOL_REQUIRED.needed(given),
+        exchange=EXCHANGE.of(given),
+        timeframe=TIMEFRAME.of(given),
+        start=START.of(given),
+        end=END.of(given),
+    )
+    in_order(query.start, query.end)
+    return query
+
+
+def named_format(parameters: Mapping[str, str]) -> Format | None:
+    """The format that the caller names, if any. Raises: RequestInvalid naming those that there are."""
+    return FORMAT.of(parameters) if parameters.get(FORMAT.name) else None
+
+
+def view_of(given: Given) -> View:
+    """How the answer is to be shown. Raises: RequestInvalid naming the parameter."""
+    return View(DECIMALS.of(given), TIMES.of(given), FILL.of(given), INDICATORS.of(given))
 
 
 def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
     """The question of /v1/candles/latest: the newest `limit`. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_LATEST)
+    given = given_parameters(parameters, LATEST)
     return CandleQuery(
-        symbol=_symbol(given),
-        exchange=given.get("exchange"),
-        timeframe=_timeframe(given),
-        limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
+        symbol=SYMBOL_REQUIRED.needed(given),
+        exchange=EXCHANGE.of(given),
+        timeframe=TIMEFRAME.of(given),
+        limit=CANDLE_LIMIT.of(given),
         newest_first=True,
-        number=choice(given, "decimals", DECIMALS, "string"),
+        view=view_of(given),
     )
 
 
@@ -123,7 +144,7 @@ class GapQuery:
     symbol: str | None = None
     exchange: str | None = None
     states: tuple[GapState, ...] = UNRESOLVED
-    limit: int = GAPS_LIMIT_DEFAULT
+    limit: int = SHORT_LIMIT_DEFAULT
     cursor: str | None = None
 
     def question(self, instrument: Instrument | None, exchange: str | None) -> str:
@@ -134,13 +155,13 @@ class GapQuery:
 
 def gap_query(parameters: Mapping[str, str]) -> GapQuery:
     """The question of /v1/gaps. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_GAPS)
+    given = given_parameters(parameters, GAPS)
     return GapQuery(
-        symbol=given.get("symbol"),
-        exchange=given.get("exchange"),
-        states=gap_states(given["state"]) if "state" in given else UNRESOLVED,
-        limit=limit_of(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
-        cursor=given.get("cursor"),
+        symbol=SYMBOL.of(given),
+        exchange=EXCHANGE.of(given),
+        states=GAP_STATES.of(given),
+        limit=SHORT_LIMIT.of(given),
+        cursor=CURSOR.of(given),
     )
 
 
@@ -150,7 +171,7 @@ class RunQuery:
 
     kind: str | None = None
     states: tuple[RunState, ...] = tuple(RunState)
-    limit: int = GAPS_LIMIT_DEFAULT
+    limit: int = SHORT_LIMIT_DEFAULT
     cursor: str | None = None
 
     @property
@@ -161,12 +182,12 @@ class RunQuery:
 
 def run_query(parameters: Mapping[str, str]) -> RunQuery:
     """The question of /v1/jobs. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_RUNS)
+    given = given_parameters(parameters, RUNS)
     return RunQuery(
-        kind=given.get("kind"),
-        states=run_states(given["state"]) if "state" in given else tuple(RunState),
-        limit=limit_of(given, GAPS_LIMIT_DEFAULT, GAPS_LIMIT_MAX),
-        cursor=given.get("cursor"),
+        kind=KIND.of(given),
+        states=RUN_STATES.of(given),
+        limit=SHORT_LIMIT.of(given),
+        cursor=CURSOR.of(given),
     )
 
 
@@ -187,76 +208,16 @@ class CoverageQuery:
 
 def coverage_query(parameters: Mapping[str, str]) -> CoverageQuery:
     """The question of /v1/coverage. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_COVERAGE)
+    given = given_parameters(parameters, COVERAGE)
     return CoverageQuery(
-        symbol=given.get("symbol"),
-        exchange=given.get("exchange"),
-        timeframe=_timeframe(given),
-        start=boundary(given["start"], "start") if "start" in given else None,
-        end=boundary(given["end"], "end") if "end" in given else None,
+        symbol=SYMBOL.of(given),
+        exchange=EXCHANGE.of(given),
+        timeframe=TIMEFRAME.of(given),
+        start=START.of(given),
+        end=END.of(given),
     )
 
 
 def no_parameters(parameters: Mapping[str, str]) -> None:
     """For a question that has none. Raises: RequestInvalid for any."""
     given_parameters(parameters, ())
-
-
-def given_parameters(parameters: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    """The parameters under our names, without empty ones; one that is unknown would silently change the question."""
-    ours = {alias: name for name in names for alias in ALIASES[name]}
-    given: dict[str, str] = {}
-    for alias, value in parameters.items():
-        if alias not in ours:
-            raise RequestInvalid(alias[:64], f"is not a parameter here; there are {', '.join(ours) or 'none'}")
-        if value and given.setdefault(ours[alias], value) != value:
-            raise RequestInvalid(alias, f"contradicts another name of {ours[alias]}")
-    return given
-
-
-def _symbol(given: Mapping[str, str]) -> str:
-    if "symbol" not in given:
-        raise RequestInvalid("symbol", "is required, as in symbol=BTC-USD")
-    return given["symbol"]
-
-
-def _timeframe(given: Mapping[str, str]) -> Timeframe:
-    """By name, or by its length in seconds as Coinbase's `granularity` has it."""
-    text = given.get("timeframe", M1.name)
-    if _WHOLE_NUMBER.fullmatch(text) and int(text) % 60 == 0:
-        return timeframe_of_minutes(int(text) // 60)
-    return timeframe_named(text)
-
-
-def limit_of(given: Mapping[str, str], default: int, most: int) -> int:
-    text = given.get("limit", str(default))
-    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
-        raise RequestInvalid("limit", f"must be a whole number from 1 to {most}")
-    return int(text)
-
-
-def gap_states(text: str) -> tuple[GapState, ...]:
-    """`open,leased` or `all`, as states, each once. Raises: RequestInvalid naming those that there are."""
-    return _states(text, _STATES)
-
-
-def run_states(text: str) -> tuple[RunState, ...]:
-    """`failed,lost` or `all`, as states, each once. Raises: RequestInvalid naming those that there are."""
-    return _states(text, _RUN_STATES)
-
-
-def _states(text: str, known: Mapping[str, tuple[Chosen, ...]]) -> tuple[Chosen, ...]:
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        choices = tuple(known)
-        raise RequestInvalid("state", f"{(unknown or [text])[0][:64]!r} is not one of {', '.join(choices)}", choices)
-    chosen = {state for name in names for state in known[name]}
-    return tuple(state for state in known["all"] if state in chosen)
-
-
-def choice(given: Mapping[str, str], name: str, choices: Mapping[str, Chosen], default: str) -> Chosen:
-    text = given.get(name, default)
-    if text not in choices:
-        raise RequestInvalid(name, f"{text[:64]!r} is not one of {', '.join(choices)}", tuple(choices))
-    return choices[text]

@@ -5,16 +5,19 @@ A problem says what the caller can do, and nothing of how we are built: reasons 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 import msgspec
 
 from marketdata.errors import (
     Ambiguous,
     KeyReused,
+    NotAcceptable,
     NotFound,
     RequestInvalid,
     SettingsInvalid,
     StoreError,
+    Throttled,
     TooLarge,
     Unauthorized,
 )
@@ -25,19 +28,19 @@ RETRY_SECONDS = 5
 _UNKNOWN = {"symbol": "unknown-symbol", "exchange": "unknown-exchange", "job": "unknown-job"}
 
 
-class _FieldError(msgspec.Struct, frozen=True):
+class FieldError(msgspec.Struct, frozen=True):
     field: str
     detail: str
 
 
-class _Document(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     type: str
     title: str
     status: int
     detail: str
     instance: str
     request_id: str
-    errors: tuple[_FieldError, ...] = ()
+    errors: tuple[FieldError, ...] = ()
     choices: tuple[str, ...] = ()
 
 
@@ -60,9 +63,9 @@ class Problem:
 
     def document(self, instance: str, request_id: str) -> str:
         """The body: this problem, met at `instance` by one request."""
-        errors = tuple(_FieldError(name, detail) for name, detail in self.errors)
+        errors = tuple(FieldError(name, detail) for name, detail in self.errors)
         return msgspec.json.encode(
-            _Document(self.type, self.title, self.status, self.detail, instance, request_id, errors, self.choices)
+            ProblemDocument(self.type, self.title, self.status, self.detail, instance, request_id, errors, self.choices)
         ).decode()
 
 
@@ -72,6 +75,9 @@ def problem_of(error: Exception) -> Problem:
         return _of_request(error)
     if isinstance(error, Unauthorized):
         return Problem(401, "unauthorized", "Not let in", str(error), headers={"WWW-Authenticate": "Bearer"})
+    if isinstance(error, Throttled):
+        retry = {**error.headers, "Retry-After": str(ceil(error.retry_seconds))}
+        return Problem(429, "rate-limited", "Too many requests", str(error), headers=retry)
     if isinstance(error, SettingsInvalid):
         return Problem(503, "not-configured", "A setting is missing or wrong", str(error))
     if isinstance(error, StoreError):
@@ -90,7 +96,9 @@ def _kind(error: RequestInvalid) -> tuple[int, str, str]:
     if isinstance(error, Ambiguous):
         return 409, f"ambiguous-{error.field}", "The name fits more than one thing"
     if isinstance(error, TooLarge):
-        return 413, "too-large", "More than one request may carry"
+        return 413, "too-large", "More than one request or answer may carry"
+    if isinstance(error, NotAcceptable):
+        return 406, "not-acceptable", "None of the formats asked for is had"
     if isinstance(error, KeyReused):
         return 422, "idempotency-key-reused", "The key named another request before"
     if isinstance(error, NotFound):

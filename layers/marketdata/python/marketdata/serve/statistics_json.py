@@ -10,13 +10,14 @@ import msgspec
 
 from marketdata.model.statistics import FORMULA_VERSION, MarketComparison, MarketKey, RoiStatistic, Statistic
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
+from marketdata.serve.decimals import AsJson
+from marketdata.serve.json_types import Instant
 
-_NOT_TOLD = {"id", "timeframe", "first", "second", "period", "as_of"}
+NOT_TOLD = {"id", "timeframe", "first", "second", "period", "as_of"}
 
 
-class _Meta(msgspec.Struct, frozen=True):
-    as_of: str
+class StatisticsMeta(msgspec.Struct, frozen=True):
+    as_of: Instant
     formula_version: int
     simulated: bool
 
@@ -24,7 +25,7 @@ class _Meta(msgspec.Struct, frozen=True):
 class _Page(msgspec.Struct, frozen=True):
     data: list[dict[str, Any]]
     next_cursor: str | None
-    meta: _Meta
+    meta: StatisticsMeta
 
 
 def statistics_body(
@@ -36,13 +37,13 @@ def statistics_body(
 ) -> str:
     """The whole answer; `simulated` are the keys of the markets that are."""
     records = [_record(row, simulated, number) for row in rows]
-    meta = _Meta(rfc3339(as_of), FORMULA_VERSION, any(record["simulated"] for record in records))
+    meta = StatisticsMeta(rfc3339(as_of), FORMULA_VERSION, any(record["simulated"] for record in records))
     return msgspec.json.encode(_Page(records, next_cursor, meta)).decode()
 
 
 def _record(row: Statistic, simulated: frozenset[MarketKey], number: AsJson) -> dict[str, Any]:
     """Who and when, then the figures under their names; amounts exact, ratios as the floats that they are."""
-    values = {one.name: getattr(row, one.name) for one in fields(row) if one.name not in _NOT_TOLD}
+    values = {one.name: getattr(row, one.name) for one in fields(row) if one.name not in NOT_TOLD}
     figures = {name: number(value) if isinstance(value, Decimal) else value for name, value in values.items()}
     return {
         **_who(row),

@@ -7,14 +7,26 @@ from datetime import datetime
 from marketdata.errors import RequestInvalid
 from marketdata.model.statistics import WINDOWS
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_string
-from marketdata.serve.params import DECIMALS, LIMIT_DEFAULT, LIMIT_MAX, choice, given_parameters, limit_of
-from marketdata.serve.request_times import boundary
+from marketdata.serve.decimals import AsJson, as_string
+from marketdata.serve.parameter import Choice, Text, given_parameters, in_order
+from marketdata.serve.parameters import CURSOR, DECIMALS, END, EXCHANGE, LIMIT, LIMIT_DEFAULT, START, SYMBOL
 
-VIEWS = {"latest": True, "history": False}
+VIEW = Choice(
+    "view",
+    "The newest of each alone, or all; without it the newest, unless a start or an end is given.",
+    values={"latest": True, "history": False},
+)
+WINDOW = Choice(
+    "window",
+    "The time that a statistic is about; without it, every one.",
+    aliases=("period",),
+    values={window.name: window.name for window in WINDOWS},
+)
+WITH = Text("with", "The other symbol of a comparison with `symbol`.", aliases=("other",), example="ETH-USD")
 
-_OF_ALL = ("symbol", "exchange", "start", "end", "limit", "cursor", "decimals", "view")
+SNAPSHOTS = (SYMBOL, EXCHANGE, START, END, LIMIT, CURSOR, DECIMALS, VIEW)
+ROI = (*SNAPSHOTS, WINDOW)
+COMPARISONS = (*SNAPSHOTS, WITH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +55,37 @@ class StatisticsQuery:
 
 def roi_query(parameters: Mapping[str, str]) -> StatisticsQuery:
     """The question of /v1/roi. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, (*_OF_ALL, "window"))
-    names = {window.name: window.name for window in WINDOWS}
-    return _query(given, window=choice(given, "window", names, "") if "window" in given else None)
+    given = given_parameters(parameters, ROI)
+    return _query(given, window=WINDOW.of(given) if WINDOW.name in given else None)
 
 
 def snapshot_query(parameters: Mapping[str, str]) -> StatisticsQuery:
     """The question of /v1/snapshots. Raises: RequestInvalid naming the parameter."""
-    return _query(given_parameters(parameters, _OF_ALL))
+    return _query(given_parameters(parameters, SNAPSHOTS))
 
 
 def comparison_query(parameters: Mapping[str, str]) -> StatisticsQuery:
     """The question of /v1/comparisons. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, (*_OF_ALL, "with"))
-    if "with" in given and "symbol" not in given:
+    given = given_parameters(parameters, COMPARISONS)
+    if WITH.name in given and SYMBOL.name not in given:
         raise RequestInvalid("with", "needs a symbol to compare it with")
-    return _query(given, other=given.get("with"))
+    return _query(given, other=WITH.of(given))
 
 
 def _query(given: Mapping[str, str], *, window: str | None = None, other: str | None = None) -> StatisticsQuery:
     # Who names a time asks for the rows of that time, unless told otherwise.
     timed = "start" in given or "end" in given
     query = StatisticsQuery(
-        symbol=given.get("symbol"),
-        exchange=given.get("exchange"),
+        symbol=SYMBOL.of(given),
+        exchange=EXCHANGE.of(given),
         other=other,
         window=window,
-        start=boundary(given["start"], "start") if "start" in given else None,
-        end=boundary(given["end"], "end") if "end" in given else None,
-        latest=choice(given, "view", VIEWS, "history" if timed else "latest"),
-        limit=limit_of(given, LIMIT_DEFAULT, LIMIT_MAX),
-        cursor=given.get("cursor"),
-        number=choice(given, "decimals", DECIMALS, "string"),
+        start=START.of(given),
+        end=END.of(given),
+        latest=VIEW.of(given, "history" if timed else "latest"),
+        limit=LIMIT.of(given),
+        cursor=CURSOR.of(given),
+        number=DECIMALS.of(given),
     )
-    if query.start is not None and query.end is not None and query.start >= query.end:
-        raise RequestInvalid("end", "must be after start; the end itself is excluded")
+    in_order(query.start, query.end)
     return query

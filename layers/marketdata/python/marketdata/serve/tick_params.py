@@ -4,24 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from marketdata.errors import RequestInvalid
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_string
-from marketdata.serve.params import DECIMALS, choice, given_parameters, limit_of
-from marketdata.serve.request_times import boundary
+from marketdata.serve.decimals import AsJson, as_string
+from marketdata.serve.parameter import Choice, given_parameters, in_order
+from marketdata.serve.parameters import (
+    CURSOR,
+    DECIMALS,
+    END,
+    EXCHANGE,
+    NEWEST_FIRST,
+    SHORT_LIMIT,
+    SHORT_LIMIT_DEFAULT,
+    START,
+    SYMBOL_IN_PATH,
+)
 
-TICKS_LIMIT_DEFAULT = 100
-TICKS_LIMIT_MAX = 1_000
-HISTORY_LIMIT_DEFAULT = 100
-HISTORY_LIMIT_MAX = 1_000
-VIEWS: dict[str, Timeframe] = {f"ohlc{timeframe.name}": timeframe for timeframe in TIMEFRAMES}
+VIEW: Choice[Timeframe] = Choice(
+    "view",
+    "Which candles: `ohlc` and their timeframe.",
+    values={f"ohlc{timeframe.name}": timeframe for timeframe in TIMEFRAMES},
+    default=f"ohlc{M1.name}",
+)
 
-_OF_TICKS = ("exchange", "start", "end", "limit", "order", "cursor", "decimals")
-_OF_HISTORY = ("exchange", "view", "limit", "decimals")
-_ORDERS = {"asc": False, "desc": True}
+TICKS = (SYMBOL_IN_PATH, EXCHANGE, START, END, SHORT_LIMIT, NEWEST_FIRST, CURSOR, DECIMALS)
+HISTORY = (SYMBOL_IN_PATH, EXCHANGE, VIEW, SHORT_LIMIT, DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class TickQuery:
     exchange: str | None = None
     start: datetime | None = None
     end: datetime | None = None
-    limit: int = TICKS_LIMIT_DEFAULT
+    limit: int = SHORT_LIMIT_DEFAULT
     newest_first: bool = True
     cursor: str | None = None
     number: AsJson = as_string
@@ -50,35 +58,34 @@ class HistoryQuery:
     symbol: str
     exchange: str | None = None
     timeframe: Timeframe = M1
-    limit: int = HISTORY_LIMIT_DEFAULT
+    limit: int = SHORT_LIMIT_DEFAULT
     number: AsJson = as_string
 
 
 def tick_query(symbol: str, parameters: Mapping[str, str]) -> TickQuery:
     """The question of /v1/ticks/{symbol}. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_TICKS)
+    given = given_parameters(parameters, TICKS)
     query = TickQuery(
         symbol=symbol,
-        exchange=given.get("exchange"),
-        start=boundary(given["start"], "start") if "start" in given else None,
-        end=boundary(given["end"], "end") if "end" in given else None,
-        limit=limit_of(given, TICKS_LIMIT_DEFAULT, TICKS_LIMIT_MAX),
-        newest_first=choice(given, "order", _ORDERS, "desc"),
-        cursor=given.get("cursor"),
-        number=choice(given, "decimals", DECIMALS, "string"),
+        exchange=EXCHANGE.of(given),
+        start=START.of(given),
+        end=END.of(given),
+        limit=SHORT_LIMIT.of(given),
+        newest_first=NEWEST_FIRST.of(given),
+        cursor=CURSOR.of(given),
+        number=DECIMALS.of(given),
     )
-    if query.start is not None and query.end is not None and query.start >= query.end:
-        raise RequestInvalid("end", "must be after start; the end itself is excluded")
+    in_order(query.start, query.end)
     return query
 
 
 def history_query(symbol: str, parameters: Mapping[str, str]) -> HistoryQuery:
     """The question of /v1/ticks/{symbol}/history. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, _OF_HISTORY)
+    given = given_parameters(parameters, HISTORY)
     return HistoryQuery(
         symbol=symbol,
-        exchange=given.get("exchange"),
-        timeframe=choice(given, "view", VIEWS, f"ohlc{M1.name}"),
-        limit=limit_of(given, HISTORY_LIMIT_DEFAULT, HISTORY_LIMIT_MAX),
-        number=choice(given, "decimals", DECIMALS, "string"),
+        exchange=EXCHANGE.of(given),
+        timeframe=VIEW.of(given),
+        limit=SHORT_LIMIT.of(given),
+        number=DECIMALS.of(given),
     )

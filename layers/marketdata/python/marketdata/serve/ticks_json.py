@@ -10,11 +10,12 @@ from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.times import rfc3339, utc
 from marketdata.model.trade import Side, Trade
-from marketdata.serve.candles_json import AsJson
+from marketdata.serve.decimals import AsJson
+from marketdata.serve.json_types import Instant
 
 
-class _Meta(msgspec.Struct, frozen=True):
-    as_of: str
+class TicksMeta(msgspec.Struct, frozen=True):
+    as_of: Instant
     simulated: bool
 
 
@@ -39,7 +40,7 @@ def history_body(
 
 
 def _body(rows: list[dict[str, object]], instrument: Instrument, as_of: datetime, more: dict[str, object]) -> str:
-    meta = _Meta(rfc3339(as_of), instrument.simulated)
+    meta = TicksMeta(rfc3339(as_of), instrument.simulated)
     return msgspec.json.encode({"data": rows, **more, "meta": meta}).decode()
 
 

@@ -14,8 +14,10 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
+from marketdata.store.access import AccessStore
 from marketdata.store.alerts import AlertStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
+from marketdata.store.figures import FiguresStore
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
@@ -23,7 +25,17 @@ from marketdata.store.statistics import StatisticsStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, StatisticsStore, AlertStore, Protocol):
+class Store(
+    WorkStore,
+    SnapshotStore,
+    AnswerStore,
+    AccessStore,
+    PushedTickStore,
+    StatisticsStore,
+    FiguresStore,
+    AlertStore,
+    Protocol,
+):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:
@@ -73,6 +85,23 @@ class Store(WorkStore, SnapshotStore, AnswerStore, PushedTickStore, StatisticsSt
 
         Looked at are the whole buckets from `start` (None: the oldest candle) to `end`, no further than where `limit`
         cut the page, and none that closes after `settled`. Coverage is as of the last `roll_up`.
+        """
+        ...
+
+    def candles_version(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> str:
+        """A word for the page that `read_candles` gives: equal words, equal pages. No row is carried to tell it.
+
+        What changes the page changes it; a write to other time, another instrument or another timeframe does not.
         """
         ...
 

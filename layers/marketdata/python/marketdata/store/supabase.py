@@ -16,8 +16,10 @@ from marketdata.store.feed_rows import FeedRow, feed_row
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
+from marketdata.store.supabase_access import SupabaseAccess
 from marketdata.store.supabase_alerts import SupabaseAlerts
 from marketdata.store.supabase_answers import SupabaseAnswers
+from marketdata.store.supabase_figures import SupabaseFigures
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
@@ -36,7 +38,9 @@ class SupabaseStore(
     SupabaseWork,
     SupabaseSnapshots,
     SupabaseAnswers,
+    SupabaseAccess,
     SupabaseStatistics,
+    SupabaseFigures,
     SupabaseAlerts,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
