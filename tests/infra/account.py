@@ -67,7 +67,13 @@ def _teach(types: set[str]) -> None:
 
 
 def _done_at_once(
-    cls: Any, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **given: Any
+    cls: Any,
+    /,
+    resource_name: str,
+    cloudformation_json: dict[str, Any],
+    account_id: str,
+    region_name: str,
+    **given: Any,
 ) -> Any:
     """A resource that a function of the template would make: nobody runs that function here, so it is made already."""
     from moto.cloudformation import cloudformation_backends
@@ -153,10 +159,10 @@ def _schedule(name: str, properties: dict[str, Any]) -> str:
 
 
 def _alarm(name: str, properties: dict[str, Any]) -> str:
-    whole = {
+    whole: dict[str, Any] = {
         key: int(properties[key]) for key in ("EvaluationPeriods", "DatapointsToAlarm", "Period") if key in properties
     }
-    given = {**properties, **whole, "Threshold": float(properties["Threshold"])}
+    given: dict[str, Any] = {**properties, **whole, "Threshold": float(properties["Threshold"])}
     given.setdefault("AlarmName", name)
     client("cloudwatch").put_metric_alarm(**given)
     return str(given["AlarmName"])
