@@ -247,7 +247,7 @@ def test_every_alarm_reaches_the_topic_and_names_its_section_of_the_runbook(eith
     assert len(alarms) >= 6
     for one in alarms:
         assert one["AlarmActions"] == one["OKActions"] == [{"Ref": topic}]
-        assert "docs/runbook.md#" in one["AlarmDescription"]
+        assert "docs/runbook-aws.md#" in one["AlarmDescription"]
 
 
 def test_a_feed_that_says_nothing_is_an_alarm(either: Assembly) -> None:
