@@ -26,7 +26,7 @@ SUPABASE_PRO, SUPABASE_GIGABYTES, SUPABASE_GIGABYTE, SUPABASE_COMPUTE = 25.0, 8,
 SECONDS_OF_RUN: Mapping[str, tuple[float, float]] = {
     "roll_up": (0.5, 0.002),
     "gap_scan": (1.0, 0.01),
-    "backfill": (3.0, 0.05),  # it looks for new gaps until its time is over, but mostly it ends at once
+    "backfill": (3.0, 0.05),
     "roi_stats": (2.0, 0.02),
     "reconcile": (5.0, 2.0),
     "audit_coverage": (5.0, 1.0),
