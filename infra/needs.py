@@ -83,5 +83,6 @@ NEEDS: dict[str, Needs] = {
     "audit_coverage": Needs(),
     "fetch_snapshots": Needs(secrets=(SUPABASE, "coingecko")),
     "roi_stats": Needs(),
+    "announce_alarm": Needs(secrets=(SUPABASE, "alerts")),
     "alerts": Needs(secrets=(SUPABASE, "alerts"), environment=(("ALERT_POLL_SECONDS", "0"),)),
 }
