@@ -15,6 +15,7 @@ from cli import (
     backfill,
     coverage,
     database,
+    doctor,
     feed_ticks,
     gaps,
     import_history,
@@ -44,6 +45,7 @@ app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.command("roi")(roi.roi)
 app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
