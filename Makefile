@@ -51,7 +51,7 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 4 -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/clients tests/house
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 --dist worksteal -m "not stack and not browser and not slow" tests/unit
 
 bench: .venv-bench/.installed node_modules/.installed
 	PYTHONPATH=.:layers/marketdata/python .venv-bench/bin/python -m benchmarks $(BENCH)
@@ -90,7 +90,7 @@ kill9: .venv/.installed node_modules/.installed
 	@$(BIN)/python -m local.kill_rig --cycles $(CYCLES) $(if $(SEED),--seed $(SEED))
 
 sim: .venv/.installed-dev
-	@$(BIN)/python -m tests.simulation --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10)) $(if $(CONFIGURATION),--configuration $(CONFIGURATION))
+	@$(BIN)/python -m tests.simulation --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10)) $(if $(CONFIGURATION),--configuration $(CONFIGURATION)) $(if $(PACE),--pace $(PACE))
 
 # What this machine needs, told in one line where it is missing.
 .venv/bin/uv:
