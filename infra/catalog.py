@@ -110,6 +110,13 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database
         concurrency_reserved=1,
     ),
+    Function(
+        "alerts",
+        "Judges the system and the markets, and tells whoever is to know.",
+        timeout_seconds=58,  # less than the minute to its next run
+        memory_megabytes=256,  # it waits for the database and for receivers
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -118,7 +125,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles/count", "api"),
     Route("GET", "/candles", "api"),
     Route("GET", "/candles/latest", "api"),
+    Route("GET", "/gaps", "api"),
+    Route("GET", "/symbols", "api"),
+    Route("GET", "/status", "api"),
+    Route("GET", "/health", "api"),
     Route("GET", "/api/candles", "api"),
+    Route("GET", "/api/metadata", "api"),
+    Route("GET", "/api/metrics", "api"),
+    Route("GET", "/api/v1/health/liveness", "api"),
+    Route("GET", "/api/v1/health/readiness", "api"),
     Route("GET", "/docs", "api"),
     Route("GET", "/docs/{file}", "api"),
     Route("GET", "/v1/openapi.json", "api"),
@@ -132,6 +147,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),
     Route("GET", "/v1/health/ready", "api"),
+    Route("GET", "/v1/metadata", "api"),
+    Route("GET", "/v1/metrics", "api"),
+    Route("GET", "/metrics", "api"),
     Route("GET", "/v1/ticks/{symbol}", "api"),
     Route("GET", "/v1/ticks/{symbol}/history", "api"),
     Route("GET", "/api/v1/ticks/{symbol}", "api"),
@@ -154,6 +172,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("gap_scan", "gap_scan", every_minutes=5),
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
+    # It looks again every few seconds until its minute is over.
+    Schedule("alerts", "alerts", every_minutes=1),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
     Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),
