@@ -11,6 +11,7 @@ from marketdata import http_function
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
+from marketdata.jobs.query_alerts import query_alerts
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
 from marketdata.jobs.query_statistics import query_statistics
@@ -22,6 +23,7 @@ from marketdata.observe import Handler
 from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
 from marketdata.routes.documents import add_documents
+from marketdata.serve.alert_params import ALERTS, alert_query
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
 from marketdata.serve.operation import declared
@@ -122,6 +124,12 @@ def _add_reports(
     def jobs() -> Response[str]:
         query = run_query(parameters(app.current_event.raw_event))
         return _json(query_jobs(store, cursors, clock, query))
+
+    @app.get("/v1/alerts")
+    @declared("alerts", "Alerts and what became of telling them.", "serve.alerts_json.Alerts", ALERTS)
+    def alerts() -> Response[str]:
+        query = alert_query(parameters(app.current_event.raw_event))
+        return _json(query_alerts(store, instruments, cursors, clock, query))
 
     @app.get("/v1/instruments")
     @declared("instruments", "What is followed, active or not.", "jobs.report_status.Instruments")
