@@ -11,7 +11,6 @@ from marketdata import http_function
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.query_alerts import query_alerts
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
 from marketdata.jobs.query_statistics import query_statistics
@@ -20,10 +19,11 @@ from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
+from marketdata.routes.alerts import add_alerts
 from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
 from marketdata.routes.documents import add_documents
-from marketdata.serve.alert_params import ALERTS, alert_query
+from marketdata.routes.reports import add_health, add_old_reports, add_reports
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
 from marketdata.serve.operation import declared
@@ -53,6 +53,10 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     instruments, cursors = made.instruments, made.cursors
     add_candles(made)
     add_old_candles(made)
+    add_reports(made)
+    add_old_reports(made)
+    add_health(made)
+    add_alerts(made)
     add_documents(app, settings)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
@@ -125,12 +129,6 @@ def _add_reports(
         query = run_query(parameters(app.current_event.raw_event))
         return _json(query_jobs(store, cursors, clock, query))
 
-    @app.get("/v1/alerts")
-    @declared("alerts", "Alerts and what became of telling them.", "serve.alerts_json.Alerts", ALERTS)
-    def alerts() -> Response[str]:
-        query = alert_query(parameters(app.current_event.raw_event))
-        return _json(query_alerts(store, instruments, cursors, clock, query))
-
     @app.get("/v1/instruments")
     @declared("instruments", "What is followed, active or not.", "jobs.report_status.Instruments")
     def followed() -> Response[str]:
@@ -142,17 +140,6 @@ def _add_reports(
     def status() -> Response[str]:
         no_parameters(parameters(app.current_event.raw_event))
         return _json(report_status(store, clock.now()))
-
-    @app.get("/v1/health/live")
-    @declared("health_live", "The process answers.", "serve.shapes.Health")
-    def live() -> Response[str]:
-        return _json('{"status":"live"}')
-
-    @app.get("/v1/health/ready")
-    @declared("health_ready", "The store answers too.", "serve.shapes.Health")
-    def ready() -> Response[str]:
-        store.ping()
-        return _json('{"status":"ready"}')
 
 
 def _json(body: str) -> Response[str]:
