@@ -12,9 +12,11 @@ from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, Sett
 from rich.console import Console
 
 from cli import (
+    alerts,
     backfill,
     coverage,
     database,
+    doctor,
     feed_ticks,
     gaps,
     import_history,
@@ -44,10 +46,12 @@ app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.command("roi")(roi.roi)
 app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 

@@ -117,6 +117,12 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database and for receivers
         concurrency_reserved=1,
     ),
+    Function(
+        "announce_alarm",
+        "Tells the alert webhook of an alarm of CloudWatch.",
+        timeout_seconds=30,  # one webhook has fifteen
+        memory_megabytes=256,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -143,6 +149,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/snapshots", "api"),
     Route("GET", "/v1/comparisons", "api"),
     Route("GET", "/v1/jobs", "api"),
+    Route("GET", "/v1/alerts", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),
@@ -183,7 +190,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("fetch_snapshots", "fetch_snapshots", every_minutes=15, after_minutes=7),
 )
 
-NOTICES: tuple[str, ...] = ()
+NOTICES: tuple[str, ...] = ("announce_alarm",)
 """The functions that hear each alarm of the cloud's own watching."""
 
 
