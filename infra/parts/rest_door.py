@@ -49,7 +49,7 @@ class RestDoor(Construct):
             description="Market Data Engine",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=False,  # an account has one, and it is the account's to make
-            binary_media_types=["application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"],
+            binary_media_types=["*/*"],  # any answer may be packed; what is text stays text
             deploy_options=apigateway.StageOptions(
                 stage_name=STAGE,
                 throttling_rate_limit=settings.requests_a_second,

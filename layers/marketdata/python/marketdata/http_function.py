@@ -26,6 +26,7 @@ from marketdata.serve.gateway_events import (
     with_caller,
 )
 from marketdata.serve.problems import CONTENT_TYPE, Problem, problem_of
+from marketdata.serve.rest_events import as_version_2
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
@@ -100,6 +101,7 @@ def entry_point(function: str, compose: Callable[[Store, Settings, Clock], Handl
 
     @watched(function)
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        event = as_version_2(event)
         try:
             settings = wiring.settings()
             ready = composed(wiring.shared_store(settings), settings)
