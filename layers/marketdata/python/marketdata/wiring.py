@@ -4,6 +4,7 @@ The only place below the roof that reads the environment. Functions, the feed an
 """
 
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -24,9 +25,11 @@ from marketdata.jobs.known_users import KnownUsers
 from marketdata.jobs.limit_requests import Policy, RequestLimits
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile
+from marketdata.jobs.remember_answers import RememberedAnswers
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.settings import Settings, settings_from
+from marketdata.store.answer_cache import MemoryCache, RedisCache
 from marketdata.store.quota_book import MemoryQuotas
 from marketdata.store.redis_line import RedisLine
 from marketdata.store.redis_quotas import RedisQuotas
@@ -59,6 +62,7 @@ class _Shared:
         self._store: SupabaseStore | None = None
         self._line: RedisLine | None = None
         self._line_url = ""
+        self.cache = MemoryCache(time.monotonic)
 
     def store(self, settings: Settings) -> "SupabaseStore":
         with self._lock:
@@ -76,6 +80,7 @@ class _Shared:
     def close(self) -> None:
         with self._lock:
             self._close()
+            self.cache = MemoryCache(time.monotonic)
             if self._line is not None:
                 self._line.close()
 
@@ -122,6 +127,13 @@ def front_door(
     return FrontDoor(
         door, secrets, keys=keys, users=users, limits=_limits(settings, store, clock, failed), policy=policy
     )
+
+
+def remembered_answers(settings: Settings, *, failed: Callable[[], None] = lambda: None) -> RememberedAnswers:
+    """Answers that are given again for a few seconds: those of all instances with REDIS_URL, of this process else."""
+    line = shared_line(settings)
+    cache = _shared.cache if line is None else RedisCache(line)
+    return RememberedAnswers(cache, settings.cache_ttl_seconds, failed)
 
 
 def _users(settings: Settings, clock: Clock) -> KnownUsers:
