@@ -110,11 +110,20 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database
         concurrency_reserved=1,
     ),
+    Function(
+        "export",
+        "Writes the files of candles that somebody ordered.",
+        timeout_seconds=900,  # nine years of minutes
+        memory_megabytes=1024,  # a month of minutes, and pyarrow
+        concurrency_reserved=2,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles", "api"),
     Route("GET", "/v1/candles/latest", "api"),
+    Route("POST", "/v1/exports", "api"),
+    Route("GET", "/v1/exports/{id}", "api"),
     Route("GET", "/v1/gaps", "api"),
     Route("GET", "/v1/coverage", "api"),
     Route("GET", "/v1/roi", "api"),
@@ -147,6 +156,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("gap_scan", "gap_scan", every_minutes=5),
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
+    Schedule("export", "export", every_minutes=1),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
     Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),

@@ -15,6 +15,7 @@ numbers too, which are read exactly. A request may carry an `Idempotency-Key`: s
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function, wiring
@@ -53,13 +54,9 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     instruments = KnownInstruments(store, clock)
     remembered = wiring.remembered_answers(settings, failed=lambda: count("AnswersNotRemembered"))
 
-    def trades(sent: bytes) -> Taken:
-        return take_ticks(store, instruments, clock, sent, ids_contiguous=ids_contiguous, changed=remembered.forget)
-
-    def ticks(sent: bytes) -> Taken:
-        return take_webhook_ticks(
-            store, instruments, clock, sent, ids_contiguous=ids_contiguous, changed=remembered.forget
-        )
+    place = (store, instruments, clock)
+    trades = partial(take_ticks, *place, ids_contiguous=ids_contiguous, changed=remembered.forget)
+    ticks = partial(take_webhook_ticks, *place, ids_contiguous=ids_contiguous, changed=remembered.forget)
 
     def symbols(sent: bytes) -> Taken:
         return take_symbols(store, sent)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from marketdata.clock import Clock
 from marketdata.exchange_access import OpenPast
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.export import export
 from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.fill_settings import FillSettings
 from marketdata.jobs.forget_old import Retention
@@ -30,6 +32,7 @@ from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
 from marketdata.settings import Settings, settings_from
 from marketdata.store.answer_cache import MemoryCache, RedisCache
+from marketdata.store.file_shelf import BucketShelf, FileShelf, FolderShelf
 from marketdata.store.quota_book import MemoryQuotas
 from marketdata.store.redis_line import RedisLine
 from marketdata.store.redis_quotas import RedisQuotas
@@ -172,6 +175,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
         "audit_coverage": partial(coverage_audit, history=history),
+        "export": partial(export, shelf=file_shelf(settings)),
         "reconcile": partial(reconcile, open_past=pasts(settings, store)),
         "backfill": partial(
             backfill,
@@ -186,6 +190,13 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             keep=timedelta(days=settings.keep_snapshots_days),
         ),
     }
+
+
+def file_shelf(settings: Settings) -> FileShelf | None:
+    """Where exports are put; None where no place is set."""
+    if settings.export_bucket:
+        return BucketShelf(settings.export_bucket)
+    return FolderShelf(Path(settings.export_folder)) if settings.export_folder else None
 
 
 def retention(settings: Settings) -> Retention:

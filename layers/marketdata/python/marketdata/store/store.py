@@ -16,6 +16,7 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 from marketdata.store.access import AccessStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
+from marketdata.store.exports import ExportStore
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
@@ -23,7 +24,9 @@ from marketdata.store.statistics import StatisticsStore
 from marketdata.store.work import WorkStore
 
 
-class Store(WorkStore, SnapshotStore, AnswerStore, AccessStore, PushedTickStore, StatisticsStore, Protocol):
+class Store(
+    WorkStore, SnapshotStore, AnswerStore, AccessStore, ExportStore, PushedTickStore, StatisticsStore, Protocol
+):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
     def instruments(self, *, active_only: bool = False) -> list[Instrument]:

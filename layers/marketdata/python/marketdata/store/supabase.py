@@ -18,6 +18,7 @@ from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_access import SupabaseAccess
 from marketdata.store.supabase_answers import SupabaseAnswers
+from marketdata.store.supabase_exports import SupabaseExports
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
@@ -37,6 +38,7 @@ class SupabaseStore(
     SupabaseSnapshots,
     SupabaseAnswers,
     SupabaseAccess,
+    SupabaseExports,
     SupabaseStatistics,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
