@@ -47,7 +47,7 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 4 -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/house
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 4 -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/clients tests/house
 
 bench: .venv-bench/.installed node_modules/.installed
 	PYTHONPATH=.:layers/marketdata/python .venv-bench/bin/python -m benchmarks $(BENCH)
