@@ -15,6 +15,7 @@ from cli import (
     backfill,
     coverage,
     database,
+    export,
     feed_ticks,
     gaps,
     import_history,
@@ -43,6 +44,7 @@ app.command("feed-ticks")(feed_ticks.feed_ticks)
 app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.command("roi")(roi.roi)
+app.command("export")(export.export)
 app.command("verify")(verify.verify)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")

@@ -113,9 +113,9 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "export",
         "Writes the files of candles that somebody ordered.",
-        timeout_seconds=900,  # nine years of minutes
+        timeout_seconds=115,  # less than the two minutes to its next run
         memory_megabytes=1024,  # a month of minutes, and pyarrow
-        concurrency_reserved=2,
+        concurrency_reserved=1,
     ),
 )
 
@@ -156,7 +156,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("gap_scan", "gap_scan", every_minutes=5),
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
-    Schedule("export", "export", every_minutes=1),
+    Schedule("export", "export", every_minutes=2),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
     Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),

@@ -9,6 +9,7 @@ Answer: {"statusCode": 200, "headers": {...}, "body": "{\\"data\\":[...],\\"next
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
 from marketdata.clock import Clock
+from marketdata.http_exports import add_export_routes
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import latest_candles, query_candles
@@ -56,6 +57,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     _add_completeness(app, store, instruments, cursors, clock)
     _add_statistics(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, cursors, clock)
+    add_export_routes(app, store, settings, instruments, clock)
 
 
 def _add_candles(

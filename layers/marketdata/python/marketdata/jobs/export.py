@@ -26,8 +26,8 @@ from marketdata.store.exports import ATTEMPTS_MAX, WAITING_OF_CALLER_MAX
 from marketdata.store.file_shelf import FileShelf
 from marketdata.store.store import Store
 
-BUCKETS_MAX = 5_000_000
-"""Nine years of minutes: what one run writes in its time."""
+BUCKETS_MAX = 2_000_000
+"""Nearly four years of minutes: what one run writes in its time."""
 KEPT_FOR = timedelta(days=7)
 LINK_SECONDS = 3_600
 LEASE_MARGIN_SECONDS = 30.0
@@ -67,7 +67,7 @@ def find_export(store: Store, id: str, now: datetime) -> Export:
     """The export of that id. Raises: NotFound if there is none, or its time is over."""
     found = store.find_export(id) if len(id) == 32 else None
     if found is None or found.expires_at <= now:
-        raise NotFound("id", "no export of that id is here; they are kept for a week")
+        raise NotFound("export", "none of that id is here; they are kept for a week")
     return found
 
 

@@ -20,6 +20,10 @@ from marketdata.model.candle import Candle
 from marketdata.model.times import rfc3339
 
 NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume")
+COLUMNS = (
+    *("exchange", "symbol", "timeframe", "open_time", "close_time", *NUMBERS),
+    *("trades", "first_id", "last_id", "source", "complete", "revision"),
+)
 PRECISION, SCALE = 38, 18
 DECIMAL, TEXT = "decimal128(38, 18)", "text"
 
@@ -56,23 +60,14 @@ def _write(
 
 
 def _schema(pyarrow: Any, number: Any) -> Any:
-    time = pyarrow.timestamp("us", tz="UTC")
-    return pyarrow.schema(
-        [
-            ("exchange", pyarrow.string()),
-            ("symbol", pyarrow.string()),
-            ("timeframe", pyarrow.string()),
-            ("open_time", time),
-            ("close_time", time),
-            *((name, number) for name in NUMBERS),
-            ("trades", pyarrow.int64()),
-            ("first_id", pyarrow.int64()),
-            ("last_id", pyarrow.int64()),
-            ("source", pyarrow.string()),
-            ("complete", pyarrow.bool_()),
-            ("revision", pyarrow.int64()),
-        ]
-    )
+    time, whole = pyarrow.timestamp("us", tz="UTC"), pyarrow.int64()
+    kinds = {
+        **dict.fromkeys(NUMBERS, number),
+        **dict.fromkeys(("open_time", "close_time"), time),
+        **dict.fromkeys(("trades", "first_id", "last_id", "revision"), whole),
+        "complete": pyarrow.bool_(),
+    }
+    return pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
 
 
 def _column(pyarrow: Any, candles: Sequence[Candle], field: Any, numbers: str) -> Any:
@@ -90,14 +85,12 @@ def _value(candle: Candle, name: str) -> Any:
 
 def write_csv(path: Path, months: Months, facts: Callable[[], Completeness]) -> tuple[int, str, Completeness]:
     """The same as CSV with a header: exact digits, times in RFC 3339; an absent value is empty."""
-    names = ("exchange", "symbol", "timeframe", "open_time", "close_time", *NUMBERS)
-    names += ("trades", "first_id", "last_id", "source", "complete", "revision")
     rows = 0
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names)
+        writer.writerow(COLUMNS)
         for candles in months():
-            writer.writerows([_text(_value(candle, name)) for name in names] for candle in candles)
+            writer.writerows([_text(_value(candle, name)) for name in COLUMNS] for candle in candles)
             rows += len(candles)
     return rows, TEXT, facts()
 

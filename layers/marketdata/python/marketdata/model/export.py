@@ -29,7 +29,7 @@ class ExportQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """`id`: 32 hex digits that nobody guesses. `attempts` counts leases, so that (worker, attempts) tells one from others.
+    """`id`: 32 hex digits that nobody guesses. `attempts` counts leases: (worker, attempts) tells one from all others.
 
     `result`: rows, bytes, condition, coverage, gaps of the file that is there when it is done, until `expires_at`.
     """

@@ -34,7 +34,10 @@ class ExportStore(Protocol):
     def finish_export(
         self, export: Export, *, now: datetime, state: ExportState, result: Mapping[str, Any], error: str = ""
     ) -> bool:
-        """End an export that is still held, or (queued) give it back; False if its lease went to another. Saying the same again is True."""
+        """End an export that is still held, or (queued) give it back; False if its lease went to another.
+
+        Saying the same again is True.
+        """
         ...
 
     def expired_exports(self, *, now: datetime) -> list[str]:

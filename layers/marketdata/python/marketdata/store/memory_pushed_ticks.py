@@ -13,8 +13,8 @@ from marketdata.model.timeframe import M1
 from marketdata.model.times import EPOCH, utc
 from marketdata.model.trade import Trade
 from marketdata.store.limits import trade_refused
-from marketdata.store.memory_exports import MemoryExports
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_exports import MemoryExports
 from marketdata.store.pushed_ticks import Kept
 
 _MICROSECOND = timedelta(microseconds=1)

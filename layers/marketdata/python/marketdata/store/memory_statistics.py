@@ -9,8 +9,8 @@ from typing import Any
 from marketdata.clock import Clock
 from marketdata.model.statistics import MarketComparison, Statistic
 from marketdata.store.limits import ROWS_MAX, check_limit, statistic_refused
-from marketdata.store.memory_exports import MemoryExports
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_exports import MemoryExports
 from marketdata.store.statistics import Kind, StatisticsQuestion
 
 
