@@ -6,7 +6,7 @@ CYCLES ?= 200
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi clean
+.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi synth deploy test-infra clean
 
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
@@ -15,6 +15,8 @@ help:
 	@echo "make bench                                 the figures behind docs/performance.md"
 	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
 	@echo "make sim [SEED=n | SEEDS=10] [HOURS=24]    simulate days of faults, and say whether anything was lost"
+	@echo "make synth                                 the CloudFormation template of infra/, without an account: cdk.out/"
+	@echo "make deploy [CDK='-c api=rest']            everything onto the AWS account of this shell's credentials"
 	@echo "make openapi                               draw docs/openapi.json from what the handlers declare"
 	@echo "make format | install | clean"
 
@@ -28,6 +30,7 @@ test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_redis
 	$(MAKE) lint types contracts
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
+	$(MAKE) test-infra
 
 check: .venv/.installed-dev
 	@$(MAKE) --no-print-directory lint types contracts unit
@@ -57,6 +60,29 @@ bench: .venv-bench/.installed node_modules/.installed
 	@echo "installing the benchmarks' peers into .venv-bench"
 	@$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-bench
 	@$(UV) pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# The construction kit is large and needed by whoever deploys, so it too lives in an environment of its own.
+CDK_COMMAND := env -u PYTHONDONTWRITEBYTECODE CDK_DISABLE_CLI_TELEMETRY=true PYTHONWARNINGS=ignore infra/node_modules/.bin/cdk --no-notices
+
+synth: .venv-infra/.installed infra/node_modules/.installed
+	@$(CDK_COMMAND) synth --quiet $(CDK)
+
+deploy: .venv-infra/.installed infra/node_modules/.installed
+	@$(CDK_COMMAND) deploy $(CDK)
+
+test-infra: .venv-infra/.installed infra/node_modules/.installed
+	.venv-infra/bin/python -m pytest -c tests/infra/pytest.ini --rootdir . tests/infra
+
+.venv-infra/.installed: requirements/infra.txt | .venv/bin/uv
+	@echo "installing the construction kit into .venv-infra"
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-infra
+	@$(UV) pip install --quiet --python .venv-infra/bin/python --require-hashes -r requirements/infra.txt
+	@touch $@
+
+infra/node_modules/.installed: infra/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 or newer with npm is needed (it carries the command line that deploys)"; exit 1; }
+	@npm ci --prefix infra --silent || { echo "npm could not install the command line that deploys; \`npm ci --prefix infra\` tells why"; exit 1; }
 	@touch $@
 
 kill9: .venv/.installed node_modules/.installed
@@ -96,4 +122,4 @@ openapi: .venv/.installed
 	@$(BIN)/python -m local.openapi
 
 clean:
-	rm -rf .venv .venv-bench node_modules
+	rm -rf .venv .venv-bench .venv-infra node_modules infra/node_modules build cdk.out

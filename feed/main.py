@@ -13,12 +13,13 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from aiohttp import web
 from marketdata import observe
 from marketdata.clock import SystemClock
-from marketdata.errors import SettingsInvalid, StoreError
+from marketdata.errors import SettingsInvalid, StoreError, Unconfigured
 from marketdata.exchange_access import live_connect, live_feed, shared_budget
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import adapter_for
@@ -29,10 +30,11 @@ from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
 from marketdata.settings import Settings
-from marketdata.wiring import settings, store_from
+from marketdata.wiring import idle_address, settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
+from feed.idle import idle
 from feed.metrics import write_metrics
 
 MEND_TURN_SECONDS_MAX = 30.0
@@ -46,6 +48,13 @@ def main() -> int:
     """Run until stopped; returns the exit code."""
     try:
         known = settings()
+    except Unconfigured as error:
+        address = idle_address()
+        if address is None:
+            sys.stderr.write(f"{error}\n")
+            return 5
+        observe.configure(level="INFO")
+        return asyncio.run(_idle(*address, str(error)))
     except SettingsInvalid as error:
         sys.stderr.write(f"{error}\n")
         return 5
@@ -53,14 +62,24 @@ def main() -> int:
     return asyncio.run(run(known))
 
 
+async def _idle(host: str, port: int, reason: str) -> int:
+    stopping = asyncio.Event()
+    _on_signal(stopping.set)
+    return await idle(host, port, reason, stopping=stopping)
+
+
+def _on_signal(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wish, stop)
+
+
 async def run(known: Settings) -> int:
     """Follow, serve and wait for the signal."""
     hub = Hub(epoch=secrets.token_hex(4))
     clients = ExitStack()
     follow = follow_live(known, hub, clients)
-    loop = asyncio.get_running_loop()
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(wish, follow.stop)
+    _on_signal(follow.stop)
     runner = web.AppRunner(gateway(hub, lambda: health(follow)), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     metering = asyncio.create_task(write_metrics(follow.statuses))
@@ -120,6 +139,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         clock=clock,
         feed_id=f"{socket.gethostname()}-{os.getpid()}",
         exchanges=frozenset(known.feed_exchanges) or None,
+        shard=known.feed_shard,
         keep_trades=known.keep_ticks,
         rhythm=Rhythm(flush_seconds=known.flush_seconds, instruments_seconds=known.instruments_refresh_seconds),
     )
@@ -131,6 +151,10 @@ def health(follow: FollowLive) -> dict[str, object]:
     statuses = follow.statuses()
     states = [status.state for status in statuses]
     state = min(states, key=STATES_BY_NEED.index) if states else "connecting"
+    if state == "live" and not follow.merging:
+        state = "connecting"  # in a deployment the old feed goes when this one is live: not before it writes
+    if follow.idle:
+        state = "unconfigured"
     quarantined = {
         name: [{"reason": kept.reason, "excerpt": kept.excerpt} for kept in followed.quarantine]
         for name, followed in follow.followed.items()

@@ -21,8 +21,16 @@ async def write_metrics(statuses: Callable[[], Sequence[FeedStatus]], *, seconds
             observe.count(name, value - before[name])
         # How much is missing is a state and not a sum of events: it is told as it is.
         observe.count("FeedTradesMissing", sum(status.missing for status in told))
+        observe.count("FeedSpooled", max((status.spooled for status in told), default=0))
+        if told:
+            observe.count("FeedAgeSeconds", max(map(age_seconds, told)))
         observe.write_metrics()
         before = now
+
+
+def age_seconds(status: FeedStatus) -> float:
+    """For how long the feed has heard nothing from an exchange; since its start, if it never did."""
+    return max(0.0, (status.updated_at - (status.last_message_at or status.started_at)).total_seconds())
 
 
 def counters(statuses: Sequence[FeedStatus]) -> Counter[str]:

@@ -124,6 +124,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles/latest", "api"),
     Route("POST", "/v1/exports", "api"),
     Route("GET", "/v1/exports/{id}", "api"),
+    Route("GET", "/v1/candles/count", "api"),
+    Route("GET", "/candles", "api"),
+    Route("GET", "/candles/latest", "api"),
+    Route("GET", "/api/candles", "api"),
     Route("GET", "/v1/gaps", "api"),
     Route("GET", "/v1/coverage", "api"),
     Route("GET", "/v1/roi", "api"),
@@ -165,6 +169,9 @@ SCHEDULES: tuple[Schedule, ...] = (
     # A demo key has 10,000 requests a month; this takes 3,000 for each quote currency.
     Schedule("fetch_snapshots", "fetch_snapshots", every_minutes=15, after_minutes=7),
 )
+
+NOTICES: tuple[str, ...] = ()
+"""The functions that hear each alarm of the cloud's own watching."""
 
 
 def function_named(name: str) -> Function:

@@ -60,6 +60,28 @@ HEADERS: dict[str, Any] = {
         "schema": {"type": "string"},
     },
     "Location": {"description": "Where to ask how it is.", "schema": {"type": "string"}},
+    "ETag": {"description": "A strong validator, made of what the answer says.", "schema": {"type": "string"}},
+    "Cache-Control": {
+        "description": "`no-cache` at the live edge; a lifetime for time that is past and held whole.",
+        "schema": {"type": "string"},
+    },
+    "Vary": {"description": "Which headers of the request decided.", "schema": {"type": "string"}},
+    "Content-Encoding": {
+        "description": "How the body is packed: zstd or gzip, as Accept-Encoding said.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": 'The next page, with `rel="next"`; none if there is no more.',
+        "schema": {"type": "string"},
+    },
+    "X-Data-Condition": {
+        "description": "How far the answer can be trusted, as `meta.condition`.",
+        "schema": {"type": "string", "enum": ["available", "degraded", "missing"]},
+    },
+    "X-Data-Coverage": {
+        "description": "The share that is held or known to be empty, as `meta.coverage`; none if nothing was expected.",
+        "schema": {"type": "number", "minimum": 0, "maximum": 1},
+    },
     "Idempotent-Replayed": {
         "description": "The answer that the same key got before.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -67,6 +89,7 @@ HEADERS: dict[str, Any] = {
 }
 
 MEDIA: dict[str, Any] = {
+    "application/vnd.marketdata.columns+json": {"type": "object"},
     "text/csv": {"type": "string"},
     "text/plain": {"type": "string"},
     "application/vnd.apache.arrow.stream": {"type": "string", "contentEncoding": "binary"},

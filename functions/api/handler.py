@@ -9,10 +9,8 @@ Answer: {"statusCode": 200, "headers": {...}, "body": "{\\"data\\":[...],\\"next
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
 from marketdata.clock import Clock
-from marketdata.http_exports import add_export_routes
 from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.query_candles import latest_candles, query_candles
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
 from marketdata.jobs.query_statistics import query_statistics
@@ -21,19 +19,18 @@ from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
+from marketdata.routes.candles import add_candles, add_old_candles
+from marketdata.routes.desk import desk
+from marketdata.routes.exports import add_exports
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
 from marketdata.serve.operation import declared
 from marketdata.serve.params import (
-    CANDLES,
     COVERAGE,
     GAPS,
-    LATEST,
     RUNS,
-    candle_query,
     coverage_query,
     gap_query,
-    latest_query,
     no_parameters,
     run_query,
 )
@@ -50,30 +47,15 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
-    instruments = KnownInstruments(store, clock)
-    cursors = Cursors(settings.cursor_secret.get_secret_value())
-    _add_candles(app, store, instruments, cursors, clock)
+    made = desk(app, store, settings, clock)
+    instruments, cursors = made.instruments, made.cursors
+    add_candles(made)
+    add_old_candles(made)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
     _add_statistics(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, cursors, clock)
-    add_export_routes(app, store, settings, instruments, clock)
-
-
-def _add_candles(
-    app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
-) -> None:
-    @app.get("/v1/candles")
-    @declared("candles", "Candles of a symbol, page by page.", "serve.shapes.Candles", CANDLES)
-    def candles() -> Response[str]:
-        query = candle_query(parameters(app.current_event.raw_event))
-        return _json(query_candles(store, instruments, cursors, clock, query))
-
-    @app.get("/v1/candles/latest")
-    @declared("latest_candles", "The newest candles, oldest first.", "serve.shapes.Candles", LATEST)
-    def latest() -> Response[str]:
-        query = latest_query(parameters(app.current_event.raw_event))
-        return _json(latest_candles(store, instruments, clock, query))
+    add_exports(made, settings)
 
 
 def _add_ticks(

@@ -52,7 +52,7 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
-    remembered = wiring.remembered_answers(settings, failed=lambda: count("AnswersNotRemembered"))
+    remembered = wiring.remembered_answers(settings, store, failed=lambda: count("AnswersNotRemembered"))
 
     place = (store, instruments, clock)
     trades = partial(take_ticks, *place, ids_contiguous=ids_contiguous, changed=remembered.forget)

@@ -12,9 +12,9 @@ from aiohttp.typedefs import Middleware
 from marketdata.clock import SystemClock
 from marketdata.compute.bars import Change
 from marketdata.errors import MarketDataError, StoreError
+from marketdata.jobs.answer_candles import CandleAnswers, CandleRequest
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.live_documents import candle_document, status_document
-from marketdata.jobs.query_candles import query_candles
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.model.candle import Candle
 from marketdata.model.timeframe import M1
@@ -114,10 +114,10 @@ class Exhibit:
 
     def _add_questions(self, app: web.Application) -> None:
         instruments = KnownInstruments(self.store, self._clock)
-        cursors = Cursors("exhibit")
+        answers = CandleAnswers(self.store, instruments, Cursors("exhibit"), self._clock)
 
         def candles(request: web.Request) -> str:
-            return query_candles(self.store, instruments, cursors, self._clock, candle_query(request.query))
+            return str(answers.answer(CandleRequest(candle_query(request.query)), None).body)
 
         app.router.add_get("/v1/candles", self._answer(candles))
         app.router.add_get("/v1/instruments", self._answer(lambda _: list_instruments(instruments.all())))

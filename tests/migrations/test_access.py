@@ -76,6 +76,15 @@ ROWS: dict[str, dict[str, Any]] = {
     "MarketAggregate": {"id": 1},
     "MarketComparison": {"id": 1},
     "MarketROIStatistic": {"id": 1},
+    **{view: {"exchange": "x"} for view in ("market_names", "ticks_raw")},
+    "crypto_candles": {"ticker": "x"},
+    **{
+        view: {"symbol": "x"}
+        for view in (
+            *("ohlc_1m", "metrics_1m", "ticks_history", "ticks_recent", "market_ticks"),
+            *(f"forex_candles_{timeframe}" for timeframe in ("1m", "5m", "15m", "1h", "4h", "12h")),
+        )
+    },
     "kept_answers": {
         "caller": "x",
         "key": "x",
@@ -101,8 +110,13 @@ STATISTICS_VIEWS = {f"{table}_latest" for table in STATISTICS} | {
     "MarketROIStatistic",
 }
 MARKET = {"timeframes", "instruments", "candles", "candles_v", "coverage", "candle_gaps", "gaps_v"}
-READABLE_BY_ALL = MARKET | STATISTICS | STATISTICS_VIEWS
-VIEWS = {"candles_v", "gaps_v"} | STATISTICS_VIEWS
+# Under the names that other programs know.
+VIEWS_OF_CANDLES = {"market_names", "crypto_candles", "ohlc_1m"} | {
+    f"forex_candles_{timeframe}" for timeframe in ("1m", "5m", "15m", "1h", "4h", "12h")
+}
+VIEWS_OF_TICKS = {"ticks_history", "ticks_raw", "ticks_recent", "metrics_1m", "market_ticks"}
+READABLE_BY_ALL = MARKET | STATISTICS | STATISTICS_VIEWS | VIEWS_OF_CANDLES
+VIEWS = {"candles_v", "gaps_v"} | STATISTICS_VIEWS | VIEWS_OF_CANDLES | VIEWS_OF_TICKS
 WRITABLE_BY_SERVICE = {"instruments", "candles", "ticks", "retention", "feeds"}
 # What is old goes by a function that forgets a bounded part of it.
 ADDED_TO_BY_SERVICE = STATISTICS
@@ -117,6 +131,10 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "p_end": "2026-11-24Z",
     },
     "read_candles_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "read_candles_v2": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "candles_version_v1": {"p_instrument_id": 1, "p_timeframe": 1, "p_settled": "2026-11-24Z"},
+    "get_holdings_v1": {"p_instrument_ids": [1]},
+    "get_figures_v1": {"p_now": "2026-11-24Z"},
     "audit_coverage_v1": {"p_instrument_id": 1, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "mark_closed_v1": {"p_instrument_id": 1, "p_spans": "{}", "p_now": "2026-11-24Z"},
     "schema_version_v1": {},
@@ -224,6 +242,9 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 CALLABLE_BY_ALL = {
     "get_candles_v1",
     "read_candles_v1",
+    "read_candles_v2",
+    "candles_version_v1",
+    "get_holdings_v1",
     "get_coverage_v1",
     "count_candles_v2",
     "get_gaps_v1",

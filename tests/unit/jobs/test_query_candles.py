@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marketdata.clock import FakeClock
 from marketdata.errors import NotFound, RequestInvalid
+from marketdata.jobs.answer_candles import CandleAnswers, CandleRequest
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.query_candles import latest_candles, query_candles
 from marketdata.model.candle import Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
@@ -30,15 +30,17 @@ PAGES_MAX = 20
 
 
 def ask(store: Store, query: CandleQuery, now: datetime = NOON) -> dict[str, Any]:
-    clock = FakeClock(now)
-    answer: dict[str, Any] = json.loads(query_candles(store, KnownInstruments(store, clock), CURSORS, clock, query))
-    return answer
+    return read(store, CandleRequest(query), now)
 
 
 def ask_latest(store: Store, query: CandleQuery) -> dict[str, Any]:
-    clock = FakeClock(NOON)
-    latest = replace(query, newest_first=True)
-    answer: dict[str, Any] = json.loads(latest_candles(store, KnownInstruments(store, clock), clock, latest))
+    return read(store, CandleRequest(replace(query, newest_first=True), latest=True), NOON)
+
+
+def read(store: Store, request: CandleRequest, now: datetime) -> dict[str, Any]:
+    clock = FakeClock(now)
+    answers = CandleAnswers(store, KnownInstruments(store, clock), CURSORS, clock)
+    answer: dict[str, Any] = json.loads(answers.answer(request, None).body)
     return answer
 
 

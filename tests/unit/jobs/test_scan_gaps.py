@@ -315,6 +315,7 @@ def test_as_a_job_it_says_what_it_did() -> None:
         "recorded": 1,
         "minutes": 8,
         "unresolved": 1,
+        "unresolved_seconds": 0,
         "instruments": [
             {"exchange": "coinbase", "symbol": "BTC-USD", "spans": 1, "minutes": 8, "recorded": 1},
         ],

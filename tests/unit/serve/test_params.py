@@ -10,6 +10,7 @@ from marketdata.errors import RequestInvalid
 from marketdata.model.gap import UNRESOLVED, GapState
 from marketdata.model.instrument import Instrument
 from marketdata.model.timeframe import M1, timeframe_named
+from marketdata.serve.candle_answer import Fill, TimeForm, View
 from marketdata.serve.decimals import as_number, as_string
 from marketdata.serve.params import (
     CANDLES,
@@ -34,17 +35,24 @@ WHOLE = {
     "limit": "10",
     "order": "desc",
     "decimals": "number",
+    "time": "ms",
+    "fill": "null",
+    "indicators": "sma10, SMA3,sma10",
+    "format": "csv",
 }
+
+
+WHOLE_VIEW = View(as_number, TimeForm.MILLISECONDS, Fill.NULL, (10, 3))
 
 
 def test_a_whole_question() -> None:
     assert candle_query(WHOLE) == CandleQuery(
-        "BTC-USD", "coinbase", timeframe_named("1h"), START, END, 10, newest_first=True, number=as_number
+        "BTC-USD", "coinbase", timeframe_named("1h"), START, END, 10, newest_first=True, view=WHOLE_VIEW
     )
 
 
 def test_a_symbol_is_enough() -> None:
-    expected = CandleQuery("BTC-USD", None, M1, None, None, 1000, newest_first=False, number=as_string)
+    expected = CandleQuery("BTC-USD", None, M1, None, None, 1000, newest_first=False, view=View(as_string))
     assert candle_query({"symbol": "BTC-USD"}) == expected
 
 
@@ -80,7 +88,7 @@ def test_an_empty_parameter_is_not_given() -> None:
         ("limit", "٣"),
         ("order", "newest"),
         ("decimals", "float"),
-        ("fill", "previous"),
+        ("fill", "next"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_named(field: str, value: str) -> None:

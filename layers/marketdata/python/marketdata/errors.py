@@ -5,10 +5,12 @@ MarketDataError
  │   ├ NotFound                       nothing of that name is kept here
  │   ├ Ambiguous                      the name fits more than one thing
  │   ├ TooLarge                       more than one request may carry
+ │   ├ NotAcceptable                  none of the formats asked for is had
  │   └ KeyReused                      an idempotency key of another request
  ├ Unauthorized                       no key, or not this one
  ├ Throttled(retry_seconds)           the caller asks too often: wait
  ├ SettingsInvalid(reasons)           the operator must change a setting
+ │   └ Unconfigured                   nothing is set yet
  ├ RemoteError(exchange)              the exchange's side
  │   ├ RemoteThrottled(retry_at)      wait until then
  │   ├ RemoteUnavailable              try later
@@ -50,6 +52,10 @@ class TooLarge(RequestInvalid):
     """More than one request may carry; send it in parts."""
 
 
+class NotAcceptable(RequestInvalid):
+    """None of the formats asked for is had; `choices` lists those that are."""
+
+
 class KeyReused(RequestInvalid):
     """The key that names this request named another one before."""
 
@@ -73,6 +79,10 @@ class SettingsInvalid(MarketDataError):
     def __init__(self, reasons: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name} {reason}" for name, reason in reasons.items()))
         self.reasons = reasons
+
+
+class Unconfigured(SettingsInvalid):
+    """Nobody has said yet where the store is: a deployment that is waiting for its secrets."""
 
 
 class RemoteError(MarketDataError):

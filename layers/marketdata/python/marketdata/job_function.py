@@ -9,6 +9,7 @@ from typing import Any
 
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
+from marketdata.errors import Unconfigured
 from marketdata.jobs.run_job import run_job, scheduled_time
 from marketdata.observe import Handler, count, logger, watched
 from marketdata.settings import Settings
@@ -47,11 +48,16 @@ def job_application(
 
 
 def entry_point(job: str, application: Application) -> Handler:
-    """Lambda's entry point. Raises: whatever stopped the job, for the schedule to try again."""
+    """Lambda's entry point; without settings yet it says so. Raises: whatever stopped the job, for another try."""
 
     @watched(job)
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        settings = wiring.settings()
+        try:
+            settings = wiring.settings()
+        except Unconfigured as error:
+            # A deployment is made before its secrets are known. Failing each minute would only fill the dead letters.
+            logger.warning("nothing to do yet", extra={"job": job, "reason": str(error)})
+            return {"status": "unconfigured", "job": job, "reason": str(error)}
         return application(wiring.shared_store(settings), settings, SystemClock())(event, context)
 
     return handler

@@ -21,10 +21,11 @@ from pydantic import (
     field_validator,
 )
 
-from marketdata.errors import SettingsInvalid
+from marketdata.errors import SettingsInvalid, Unconfigured
 from marketdata.exchanges import coingecko, oanda
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
 from marketdata.exchanges.snapshot_source import Coin
+from marketdata.model.symbol_shard import SymbolShard
 
 
 def _listed(text: object) -> object:
@@ -47,9 +48,25 @@ def _coins(text: object) -> object:
     return coins
 
 
+STORE_VARIABLES = frozenset(
+    {"SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY"}
+)
+
+
+def _shard(text: object) -> object:
+    """`1/3` as the first of three. Raises: ValueError for what is no such pair."""
+    if not isinstance(text, str):
+        return text
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise ValueError("must be like 1/3: the first of three")
+    return SymbolShard(int(number), int(count))
+
+
 _COIN_ID = re.compile(r"[a-z0-9._-]{1,100}", re.ASCII)
 Coins = Annotated[tuple[Coin, ...], BeforeValidator(_coins)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Shard = Annotated[SymbolShard, BeforeValidator(_shard)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
@@ -133,6 +150,8 @@ class Settings(BaseModel):
     )
     """How far back index prices are fetched of an asset that is new."""
     keep_snapshots_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_SNAPSHOTS_DAYS")
+    feed_shard: Shard = Field(default=SymbolShard(), validation_alias="FEED_SHARD")
+    """`1/3`: this feed is the first of three that share the symbols between them."""
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
@@ -165,7 +184,8 @@ class Settings(BaseModel):
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`; a variable that is set to nothing is not set.
 
-    Raises: SettingsInvalid naming each variable that is missing or wrong, and no value.
+    Raises: SettingsInvalid naming each variable that is missing or wrong, and no value; Unconfigured where nothing
+    says where the store is.
     """
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     try:
@@ -173,7 +193,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         return Settings.model_validate({**given, "exchanges": _exchanges(given)})
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
-        raise SettingsInvalid({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
+        told = SettingsInvalid if given.keys() & STORE_VARIABLES else Unconfigured
+        raise told({_name(problem["loc"]): _reason(problem["msg"]) for problem in problems}) from None
 
 
 _YES = {"1", "true", "yes", "on", "y", "t"}

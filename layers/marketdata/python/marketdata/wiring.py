@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from marketdata import exchange_access
 from marketdata.clock import Clock
@@ -30,6 +31,7 @@ from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.remember_answers import RememberedAnswers
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
+from marketdata.secrets_extension import SecretSettings
 from marketdata.settings import Settings, settings_from
 from marketdata.store.answer_cache import MemoryCache, RedisCache
 from marketdata.store.file_shelf import BucketShelf, FileShelf, FolderShelf
@@ -42,9 +44,20 @@ if TYPE_CHECKING:
     from marketdata.store.supabase import SupabaseStore
 
 
+_secret_settings = SecretSettings()
+
+
 def settings() -> Settings:
-    """The settings in this process's environment. Raises: SettingsInvalid."""
-    return settings_from(os.environ)
+    """The settings in this process's environment, and in the secrets that it names. Raises: SettingsInvalid."""
+    secrets = _secret_settings.of(os.environ)
+    return settings_from({**os.environ, **secrets} if secrets else os.environ)
+
+
+def idle_address() -> tuple[str, int] | None:
+    """Where a feed that nobody has configured yet says so; None where it must rather fail (FEED_IDLE_UNCONFIGURED)."""
+    if os.environ.get("FEED_IDLE_UNCONFIGURED", "").lower() not in {"1", "true"}:
+        return None
+    return os.environ.get("FEED_HOST", "127.0.0.1"), int(os.environ.get("FEED_PORT", "8080"))
 
 
 def store_from(settings: Settings) -> "SupabaseStore":
@@ -65,7 +78,7 @@ class _Shared:
         self._store: SupabaseStore | None = None
         self._line: RedisLine | None = None
         self._line_url = ""
-        self.cache = MemoryCache(time.monotonic)
+        self._caches: WeakKeyDictionary[Store, MemoryCache] = WeakKeyDictionary()
 
     def store(self, settings: Settings) -> "SupabaseStore":
         with self._lock:
@@ -80,10 +93,14 @@ class _Shared:
                 self._line, self._line_url = RedisLine(url), url
             return self._line
 
+    def cache(self, store: Store) -> MemoryCache:
+        """One a store, for all functions of this process."""
+        with self._lock:
+            return self._caches.setdefault(store, MemoryCache(time.monotonic))
+
     def close(self) -> None:
         with self._lock:
             self._close()
-            self.cache = MemoryCache(time.monotonic)
             if self._line is not None:
                 self._line.close()
 
@@ -132,10 +149,12 @@ def front_door(
     )
 
 
-def remembered_answers(settings: Settings, *, failed: Callable[[], None] = lambda: None) -> RememberedAnswers:
-    """Answers that are given again for a few seconds: those of all instances with REDIS_URL, of this process else."""
+def remembered_answers(
+    settings: Settings, store: Store, *, failed: Callable[[], None] = lambda: None
+) -> RememberedAnswers:
+    """Answers of `store` that are given again for seconds: of all instances with REDIS_URL, of this process else."""
     line = shared_line(settings)
-    cache = _shared.cache if line is None else RedisCache(line)
+    cache = _shared.cache(store) if line is None else RedisCache(line)
     return RememberedAnswers(cache, settings.cache_ttl_seconds, failed)
 
 

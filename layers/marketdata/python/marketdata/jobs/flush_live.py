@@ -37,6 +37,8 @@ class FlushLive:
     ) -> None:
         self.failing = ""
         """What the store last failed with; empty while it answers."""
+        self.candles_saved = 0
+        """How many the store took, of this process."""
         self._store = store
         self._publish = publish
         self._batch_max = batch_max
@@ -115,6 +117,7 @@ class FlushLive:
             self._spool.failed(batch)
             raise
         self._spool.done(batch)
+        self.candles_saved += len(batch)
         for waiting in batch:
             if waiting.change.closed:
                 announce_candle(self._publish, waiting.instrument, waiting.change)

@@ -24,6 +24,7 @@ from marketdata.jobs.mend import Mender
 from marketdata.jobs.watch_symbols import WatchLimits, WatchSymbols
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
+from marketdata.model.symbol_shard import SymbolShard
 from marketdata.model.timeframe import M1
 from marketdata.net.streams import LiveStream
 from marketdata.store.answers import FeedStatus
@@ -66,7 +67,7 @@ class Rhythm:
 
 
 class FollowLive:
-    """Follow every active instrument of `exchanges` (of all, when None) until `stop` is called."""
+    """Follow every active instrument of `exchanges` (of all, when None) and `shard` until `stop` is called."""
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class FollowLive:
         clock: Clock,
         feed_id: str,
         exchanges: frozenset[str] | None = None,
+        shard: SymbolShard | None = None,
         keep_trades: bool = True,
         rhythm: Rhythm | None = None,
         watch_limits: WatchLimits | None = None,
@@ -90,6 +92,8 @@ class FollowLive:
         self._clock = clock
         self._feed_id = feed_id
         self._exchanges = exchanges
+        self._shard = shard or SymbolShard()
+        self._looked = False
         self._keep_trades = keep_trades
         self._rhythm = rhythm or Rhythm()
         self._watch_limits = watch_limits
@@ -110,6 +114,16 @@ class FollowLive:
         )
         self._stopping = asyncio.Event()
         self._room_until: datetime | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the store was asked, and has nothing for this feed to follow."""
+        return self._looked and not any(followed.symbols for followed in self.followed.values())
+
+    @property
+    def merging(self) -> bool:
+        """Whether the store has merged a candle of this process."""
+        return self._flush.candles_saved > 0
 
     def stop(self) -> None:
         """Read no more, flush, and let `run` return."""
@@ -188,13 +202,18 @@ class FollowLive:
         await self._make_room()
         wanted: dict[str, list[str]] = {exchange: [] for exchange in self.followed}
         for instrument in await asyncio.to_thread(self._store.instruments, active_only=True):
-            if not instrument.pushed and (self._exchanges is None or instrument.exchange in self._exchanges):
+            if self._is_ours(instrument):
                 self._instruments[instrument.key] = instrument
                 wanted.setdefault(instrument.exchange, []).append(instrument.symbol)
         for exchange, symbols in wanted.items():
             followed = self.followed.get(exchange) or self._start(exchange)
             if followed is not None:
                 await self._follow(followed, symbols)
+        self._looked = True
+
+    def _is_ours(self, instrument: Instrument) -> bool:
+        named = self._exchanges is None or instrument.exchange in self._exchanges
+        return named and not instrument.pushed and self._shard.has(instrument.symbol)
 
     async def _follow(self, followed: FollowedExchange, symbols: list[str]) -> None:
         """Subscribe; a symbol that is new goes on beside its proven candles."""

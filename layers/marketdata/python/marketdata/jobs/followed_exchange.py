@@ -61,6 +61,11 @@ class FollowedExchange:
         self._flowing: set[str] = set()
         self._ending: set[str] = set()
 
+    @property
+    def symbols(self) -> frozenset[str]:
+        """Which symbols are ours."""
+        return self._symbols
+
     def know(self, symbols: Sequence[str]) -> None:
         """These symbols are ours, whether subscribed yet or not; of others, trades are missed from now on."""
         self._end(self._symbols.difference(symbols))

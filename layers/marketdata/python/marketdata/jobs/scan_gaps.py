@@ -59,6 +59,8 @@ class ScanResult:
     instruments: tuple[InstrumentScan, ...]
     unresolved: int
     market_closed: int = 0
+    unresolved_seconds: int = 0
+    """For how long the oldest of those that lie within the last day has been known."""
 
     def document(self) -> dict[str, object]:
         """As JSON shows it."""
@@ -69,8 +71,13 @@ class ScanResult:
             "recorded": sum(one.recorded for one in self.instruments),
             "minutes": sum(one.minutes for one in self.instruments),
             "unresolved": self.unresolved,
+            "unresolved_seconds": self.unresolved_seconds,
             "instruments": [asdict(one) for one in self.instruments],
         }
+
+
+RECENT = timedelta(days=1)
+"""A hole of older history is fetched at the exchange's pace, and may wait; one of the last day was ours to keep."""
 
 
 def gap_scan(
@@ -110,8 +117,10 @@ def scan_gaps(
     found = _record(store, clock, deadline, history, grace) if drained else ()
     if not drained:
         logger.warning("gap scan found the queue of changes too long", extra={"closed": closed})
-    unresolved = len(store.gaps(states=UNRESOLVED, limit=UNRESOLVED_COUNTED))
-    return ScanResult(drained, closed, found, unresolved, market_closed)
+    unresolved = store.gaps(states=UNRESOLVED, limit=UNRESOLVED_COUNTED)
+    known = [now - gap.found_at for gap in unresolved if gap.span.end > now - RECENT]
+    oldest = max(known, default=timedelta()) // timedelta(seconds=1)
+    return ScanResult(drained, closed, found, len(unresolved), market_closed, max(oldest, 0))
 
 
 def _name_closed_sessions(store: Store, now: datetime, history: timedelta, grace: timedelta) -> int:

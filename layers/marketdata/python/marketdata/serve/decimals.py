@@ -1,8 +1,12 @@
 """Exact decimals as people and programs read them. Everything that leaves the system as text or JSON passes here."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
+
+AsJson = Callable[[Decimal | None], str | msgspec.Raw | None]
+"""What writes a number into JSON."""
 
 
 def plain(number: Decimal) -> str:

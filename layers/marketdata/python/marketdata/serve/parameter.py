@@ -150,16 +150,18 @@ class Time(Parameter, frozen=True):
         return boundary(given[self.name], self.name) if self.name in given else None
 
 
-class Length(Parameter, frozen=True):
+class Length(Parameter, frozen=True, kw_only=True):
     """A timeframe: by name, or by its length in seconds as Coinbase's `granularity` has it."""
+
+    default: str = M1.name
 
     def schema(self) -> dict[str, Any]:
         """As JSON Schema; that of a name, which is what is recommended."""
-        return {"type": "string", "enum": [timeframe.name for timeframe in TIMEFRAMES], "default": M1.name}
+        return {"type": "string", "enum": [timeframe.name for timeframe in TIMEFRAMES], "default": self.default}
 
     def of(self, given: Given) -> Timeframe:
         """The timeframe. Raises: RequestInvalid naming those that there are."""
-        text = given.get(self.name, M1.name)
+        text = given.get(self.name, self.default)
         if _WHOLE_NUMBER.fullmatch(text) and int(text) % 60 == 0:
             return timeframe_of_minutes(int(text) // 60)
         return timeframe_named(text)

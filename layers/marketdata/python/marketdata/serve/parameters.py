@@ -1,7 +1,6 @@
 """The parameters that several routes have: one name, one meaning, one set of aliases wherever it is asked."""
 
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_number, as_string
+from marketdata.serve.decimals import AsJson, as_number, as_string
 from marketdata.serve.parameter import Choice, Length, Text, Time, Whole
 
 LIMIT_DEFAULT = 1_000

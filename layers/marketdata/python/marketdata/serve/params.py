@@ -9,15 +9,15 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.job_run import RunState
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
-from marketdata.serve.decimals import as_string
-from marketdata.serve.parameter import Choices, Text, given_parameters, in_order
+from marketdata.serve.candle_answer import PLAIN_VIEW, Fill, View
+from marketdata.serve.candle_parameters import CANDLE_LIMIT, FILL, FORMAT, INDICATORS, TIMES
+from marketdata.serve.formats import Format
+from marketdata.serve.parameter import Choices, Given, Text, given_parameters, in_order
 from marketdata.serve.parameters import (
     CURSOR,
     DECIMALS,
     END,
     EXCHANGE,
-    LIMIT,
     LIMIT_DEFAULT,
     ORDER,
     SHORT_LIMIT,
@@ -48,8 +48,10 @@ RUN_STATES: Choices[RunState] = Choices(
 )
 KIND = Text("kind", "The name of a job; without it, every job.", aliases=("job",), example="backfill")
 
-CANDLES = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END, LIMIT, ORDER, CURSOR, DECIMALS)
-LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, LIMIT, DECIMALS)
+VIEW = (FILL, INDICATORS, DECIMALS, TIMES, FORMAT)
+CANDLES = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END, CANDLE_LIMIT, ORDER, CURSOR, *VIEW)
+COUNT = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END)
+LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, CANDLE_LIMIT, *VIEW)
 GAPS = (SYMBOL, EXCHANGE, GAP_STATES, SHORT_LIMIT, CURSOR)
 RUNS = (KIND, RUN_STATES, SHORT_LIMIT, CURSOR)
 COVERAGE = (SYMBOL, EXCHANGE, TIMEFRAME, START, END)
@@ -59,7 +61,7 @@ COVERAGE = (SYMBOL, EXCHANGE, TIMEFRAME, START, END)
 class CandleQuery:
     """A question for candles with `start <= open_time < end`; None leaves a side open.
 
-    `cursor` continues the same question after a page; `number` writes decimals into JSON.
+    `cursor` continues the same question after a page; `view` says how the answer is shown.
     """
 
     symbol: str
@@ -70,13 +72,14 @@ class CandleQuery:
     limit: int = LIMIT_DEFAULT
     newest_first: bool = False
     cursor: str | None = None
-    number: AsJson = as_string
+    view: View = PLAIN_VIEW
 
     def question(self, instrument: Instrument) -> str:
         """What is asked, in one spelling: what a cursor is bound to."""
         start, end = (rfc3339(time) if time else "" for time in (self.start, self.end))
         order = "desc" if self.newest_first else "asc"
-        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order))
+        grid = "" if self.view.fill is Fill.NONE else "filled"
+        return "\n".join((instrument.exchange, instrument.symbol, self.timeframe.name, start, end, order, grid))
 
 
 def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
@@ -88,13 +91,37 @@ def candle_query(parameters: Mapping[str, str]) -> CandleQuery:
         timeframe=TIMEFRAME.of(given),
         start=START.of(given),
         end=END.of(given),
-        limit=LIMIT.of(given),
+        limit=CANDLE_LIMIT.of(given),
         newest_first=ORDER.of(given),
         cursor=CURSOR.of(given),
-        number=DECIMALS.of(given),
+        view=view_of(given),
     )
     in_order(query.start, query.end)
     return query
+
+
+def count_query(parameters: Mapping[str, str]) -> CandleQuery:
+    """The question of /v1/candles/count. Raises: RequestInvalid naming the parameter."""
+    given = given_parameters(parameters, COUNT)
+    query = CandleQuery(
+        symbol=SYMBOL_REQUIRED.needed(given),
+        exchange=EXCHANGE.of(given),
+        timeframe=TIMEFRAME.of(given),
+        start=START.of(given),
+        end=END.of(given),
+    )
+    in_order(query.start, query.end)
+    return query
+
+
+def named_format(parameters: Mapping[str, str]) -> Format | None:
+    """The format that the caller names, if any. Raises: RequestInvalid naming those that there are."""
+    return FORMAT.of(parameters) if parameters.get(FORMAT.name) else None
+
+
+def view_of(given: Given) -> View:
+    """How the answer is to be shown. Raises: RequestInvalid naming the parameter."""
+    return View(DECIMALS.of(given), TIMES.of(given), FILL.of(given), INDICATORS.of(given))
 
 
 def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
@@ -104,9 +131,9 @@ def latest_query(parameters: Mapping[str, str]) -> CandleQuery:
         symbol=SYMBOL_REQUIRED.needed(given),
         exchange=EXCHANGE.of(given),
         timeframe=TIMEFRAME.of(given),
-        limit=LIMIT.of(given),
+        limit=CANDLE_LIMIT.of(given),
         newest_first=True,
-        number=DECIMALS.of(given),
+        view=view_of(given),
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from marketdata.errors import (
     Ambiguous,
     KeyReused,
+    NotAcceptable,
     NotFound,
     RequestInvalid,
     SettingsInvalid,
@@ -100,7 +101,9 @@ def _kind(error: RequestInvalid) -> tuple[int, str, str]:
     if isinstance(error, Ambiguous):
         return 409, f"ambiguous-{error.field}", "The name fits more than one thing"
     if isinstance(error, TooLarge):
-        return 413, "too-large", "More than one request may carry"
+        return 413, "too-large", "More than one request or answer may carry"
+    if isinstance(error, NotAcceptable):
+        return 406, "not-acceptable", "None of the formats asked for is had"
     if isinstance(error, KeyReused):
         return 422, "idempotency-key-reused", "The key named another request before"
     if isinstance(error, NotFound):

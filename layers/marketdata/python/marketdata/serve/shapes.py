@@ -19,7 +19,38 @@ Source = Literal["partial", "live", "venue", "proven", "manual"]
 
 
 class CandleRecord(msgspec.Struct, frozen=True):
-    """A candle of the bucket `[open_time, close_time)`; docs/data-semantics.md says what each field means."""
+    """A candle of the bucket `[open_time, close_time)`; docs/data-semantics.md says what each field means.
+
+    Filled ones (`fill`) have no source, and may have no price. With `time=s` or `ms` times are integers. Each mean that
+    `indicators` names is a field of its name, as `sma10`.
+    """
+
+    exchange: str
+    symbol: str
+    timeframe: str
+    open_time: Instant | int
+    close_time: Instant | int
+    open: Amount | None
+    high: Amount | None
+    low: Amount | None
+    close: Amount | None
+    volume: Amount | None
+    quote_volume: Amount | None
+    vwap: Amount | None
+    trades: int | None
+    taker_buy_volume: Amount | None
+    first_id: int | None
+    last_id: int | None
+    complete: bool
+    source: Source | None
+    revision: int
+    simulated: bool
+    sma10: Amount | msgspec.UnsetType | None = msgspec.UNSET
+    filled: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class PlainCandle(msgspec.Struct, frozen=True):
+    """A candle with the ten fields that everybody has."""
 
     exchange: str
     symbol: str
@@ -31,16 +62,23 @@ class CandleRecord(msgspec.Struct, frozen=True):
     low: Amount
     close: Amount
     volume: Amount
-    quote_volume: Amount | None
-    vwap: Amount | None
-    trades: int | None
-    taker_buy_volume: Amount | None
-    first_id: int | None
-    last_id: int | None
-    complete: bool
-    source: Source
-    revision: int
-    simulated: bool
+
+
+PlainCandles = list[PlainCandle]
+
+
+class UnixCandle(msgspec.Struct, frozen=True):
+    """A candle that opens so many seconds after 1970 began."""
+
+    time: int
+    open: Amount
+    high: Amount
+    low: Amount
+    close: Amount
+    volume: Amount
+
+
+UnixCandles = list[UnixCandle]
 
 
 class Candles(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from marketdata.model.statistics import FORMULA_VERSION, MarketComparison, MarketKey, RoiStatistic, Statistic
 from marketdata.model.times import rfc3339
-from marketdata.serve.candles_json import AsJson
+from marketdata.serve.decimals import AsJson
 from marketdata.serve.json_types import Instant
 
 NOT_TOLD = {"id", "timeframe", "first", "second", "period", "as_of"}

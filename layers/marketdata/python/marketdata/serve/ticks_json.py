@@ -10,7 +10,7 @@ from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.times import rfc3339, utc
 from marketdata.model.trade import Side, Trade
-from marketdata.serve.candles_json import AsJson
+from marketdata.serve.decimals import AsJson
 from marketdata.serve.json_types import Instant
 
 

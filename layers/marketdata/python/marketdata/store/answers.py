@@ -29,7 +29,8 @@ class CandlePage:
 
     `empty`: time without a candle that is known to be empty. `lacking`: the minutes, neither held nor known to be
     empty, that candles held in part are missing, at most the first thousand of `lacking_total`. `named`: the gaps of
-    the ledger that meet the time which is missing, in order of time; the first thousand, if `named_cut`.
+    the ledger that meet the time which is missing, in order of time; the first thousand, if `named_cut`. `version`: as
+    Store.candles_version gives it.
     """
 
     candles: list[Candle]
@@ -38,6 +39,7 @@ class CandlePage:
     lacking_total: int = 0
     named: tuple[NamedSpan, ...] = ()
     named_cut: bool = False
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """What a page of candles lacks: the in-memory store's twin of the database's read_candles_v1 (migrations/)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 
 from marketdata.compute.coverage import Spans, clip, intersect, subtract, union
 from marketdata.model.candle import Candle
@@ -10,6 +12,14 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.store.answers import CandlePage, Coverage
 from marketdata.store.limits import LISTED_MAX
+
+
+def with_version(page: CandlePage) -> CandlePage:
+    """The page and the word for what it says."""
+    said = (page.candles, page.empty, page.lacking, page.lacking_total, page.named, page.named_cut)
+    revision = max((one.revision for one in page.candles), default=0)
+    digest = sha256(repr(said).encode()).hexdigest()[:32]
+    return replace(page, version=f"{len(page.candles)}-{revision}-{digest}")
 
 
 def page_window(

@@ -35,6 +35,9 @@ LISTED_MAX = 1_000
 COUNTED_MAX = timedelta(days=366)
 """The longest span whose candles one question may count."""
 
+HELD_MAX = 1_000
+"""The most instruments whose holdings one question may ask for."""
+
 AUDITED_MAX = timedelta(days=31)
 """The longest span whose coverage one question may audit."""
 
@@ -85,6 +88,12 @@ def check_audited(span: Span) -> None:
     """Refuse to audit a span that is out of bounds. Raises: RequestInvalid."""
     if span.end - span.start > AUDITED_MAX:
         raise RequestInvalid("end", f"is more than {AUDITED_MAX.days} days after start")
+
+
+def check_held(instruments: int) -> None:
+    """Refuse a question about too many instruments. Raises: RequestInvalid."""
+    if instruments > HELD_MAX:
+        raise RequestInvalid("symbol", f"names {instruments:,} instruments; at most {HELD_MAX:,} at once")
 
 
 def candle_refused(candle: Candle) -> str | None:

@@ -8,11 +8,12 @@ from marketdata.clock import Clock
 from marketdata.store.answers import FeedStatus
 from marketdata.store.limits import feed_refused
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_figures import MemoryFigures
 from marketdata.store.memory_pushed_ticks import MemoryPushedTicks
 from marketdata.store.memory_statistics import MemoryStatistics
 
 
-class MemoryStore(MemoryStatistics, MemoryPushedTicks):
+class MemoryStore(MemoryStatistics, MemoryPushedTicks, MemoryFigures):
     """The Store protocol in memory; safe to share between threads.
 
     `clock` tells when an instrument became known, and paces the exchanges' budgets; without one, all instruments always

@@ -11,7 +11,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.store.answers import CandlePage
-from marketdata.store.candle_page import candle_page, page_window
+from marketdata.store.candle_page import candle_page, page_window, with_version
 from marketdata.store.gap_ledger import GapLedger
 from marketdata.store.limits import ROWS_MAX, check_limit, lease_refused, record_refused, resolution_refused
 from marketdata.store.memory_base import Key, refuse
@@ -41,15 +41,51 @@ class MemoryLedger(MemoryMarket):
     ) -> CandlePage:
         """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
         with self._lock:
-            found = self.candles(instrument, timeframe, start=start, end=end, limit=limit, newest_first=newest_first)
-            cut = len(found) == limit
-            window = page_window(
-                timeframe, found, start=start, end=end, settled=settled, cut=cut, newest_first=newest_first
+            return with_version(
+                self._page(
+                    instrument, timeframe, start=start, end=end, limit=limit, settled=settled, newest_first=newest_first
+                )
             )
-            if window is None:
-                return CandlePage(found)
-            known = self.coverage(instrument, M1, window)
-            return candle_page(timeframe, found, window, known, partial(self._ledger.named, instrument.key))
+
+    def candles_version(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> str:
+        """See Store. Raises: NotFound; RequestInvalid for a limit out of bounds."""
+        with self._lock:
+            return with_version(
+                self._page(
+                    instrument, timeframe, start=start, end=end, limit=limit, settled=settled, newest_first=newest_first
+                )
+            ).version
+
+    def _page(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool,
+    ) -> CandlePage:
+        found = self.candles(instrument, timeframe, start=start, end=end, limit=limit, newest_first=newest_first)
+        cut = len(found) == limit
+        window = page_window(
+            timeframe, found, start=start, end=end, settled=settled, cut=cut, newest_first=newest_first
+        )
+        if window is None:
+            return CandlePage(found)
+        known = self.coverage(instrument, M1, window)
+        return candle_page(timeframe, found, window, known, partial(self._ledger.named, instrument.key))
 
     def record_gaps(
         self, instrument: Instrument, timeframe: Timeframe, spans: Sequence[Span], *, cause: str, found_at: datetime

@@ -1,4 +1,4 @@
-"""A page of candles with what it lacks: the answer of `read_candles_v1` (migrations/)."""
+"""A page of candles with what it lacks and its version: the answer of `read_candles_v2` (migrations/)."""
 
 import msgspec
 
@@ -23,7 +23,7 @@ class NamedColumns(msgspec.Struct):
 
 
 class PageColumns(msgspec.Struct):
-    """The whole answer; spans are pairs of start and end."""
+    """The page itself; spans are pairs of start and end."""
 
     candles: CandleColumns
     empty: list[tuple[int, int]]
@@ -32,7 +32,7 @@ class PageColumns(msgspec.Struct):
     gaps: NamedColumns
     gaps_cut: bool
 
-    def page(self, instrument: Instrument, timeframe: Timeframe) -> CandlePage:
+    def page(self, instrument: Instrument, timeframe: Timeframe, version: str) -> CandlePage:
         """The value that the columns stand for."""
         edges = spans(list(zip(self.gaps.start, self.gaps.end, strict=True)))
         named = zip(edges, self.gaps.state, self.gaps.reason, strict=True)
@@ -43,4 +43,12 @@ class PageColumns(msgspec.Struct):
             lacking_total=self.lacking_total,
             named=tuple(NamedSpan(*one) for one in named),
             named_cut=self.gaps_cut,
+            version=version,
         )
+
+
+class VersionedPage(msgspec.Struct):
+    """The whole answer."""
+
+    page: PageColumns
+    version: str

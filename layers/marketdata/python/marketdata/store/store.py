@@ -17,6 +17,7 @@ from marketdata.model.trade import Trade
 from marketdata.store.access import AccessStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
 from marketdata.store.exports import ExportStore
+from marketdata.store.figures import FiguresStore
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
@@ -25,7 +26,15 @@ from marketdata.store.work import WorkStore
 
 
 class Store(
-    WorkStore, SnapshotStore, AnswerStore, AccessStore, ExportStore, PushedTickStore, StatisticsStore, Protocol
+    WorkStore,
+    SnapshotStore,
+    AnswerStore,
+    AccessStore,
+    ExportStore,
+    PushedTickStore,
+    StatisticsStore,
+    FiguresStore,
+    Protocol,
 ):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""
 
@@ -76,6 +85,23 @@ class Store(
 
         Looked at are the whole buckets from `start` (None: the oldest candle) to `end`, no further than where `limit`
         cut the page, and none that closes after `settled`. Coverage is as of the last `roll_up`.
+        """
+        ...
+
+    def candles_version(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> str:
+        """A word for the page that `read_candles` gives: equal words, equal pages. No row is carried to tell it.
+
+        What changes the page changes it; a write to other time, another instrument or another timeframe does not.
         """
         ...
 

@@ -19,6 +19,7 @@ from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_access import SupabaseAccess
 from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_exports import SupabaseExports
+from marketdata.store.supabase_figures import SupabaseFigures
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
@@ -40,6 +41,7 @@ class SupabaseStore(
     SupabaseAccess,
     SupabaseExports,
     SupabaseStatistics,
+    SupabaseFigures,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 

@@ -31,7 +31,7 @@ from marketdata.store.candle_rows import (
 )
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.limits import check_audited, check_counted, check_limit
-from marketdata.store.page_rows import PageColumns
+from marketdata.store.page_rows import VersionedPage
 from marketdata.store.patient_client import PatientClient, Refused
 from marketdata.store.trade_rows import TradeColumns, trade_row
 from marketdata.store.wire import Row, time_text
@@ -103,18 +103,30 @@ class SupabaseMarket:
         newest_first: bool = False,
     ) -> CandlePage:
         """See Store."""
-        check_limit(limit)
-        arguments = {
-            "p_instrument_id": self._numbers.of("read_candles", instrument),
-            "p_timeframe": timeframe.minutes,
-            "p_settled": wire.time_text(settled),
-            "p_start": wire.time_text(start),
-            "p_end": wire.time_text(end),
-            "p_limit": limit,
-            "p_newest_first": newest_first,
-        }
-        found = self._client.call("read_candles", "read_candles_v1", arguments, PageColumns)
-        return found.page(instrument, timeframe)
+        number = self._numbers.of("read_candles", instrument)
+        arguments = _page_arguments(
+            number, timeframe, start=start, end=end, limit=limit, settled=settled, newest_first=newest_first
+        )
+        found = self._client.call("read_candles", "read_candles_v2", arguments, VersionedPage)
+        return found.page.page(instrument, timeframe, found.version)
+
+    def candles_version(
+        self,
+        instrument: Instrument,
+        timeframe: Timeframe,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int,
+        settled: datetime,
+        newest_first: bool = False,
+    ) -> str:
+        """See Store."""
+        number = self._numbers.of("candles_version", instrument)
+        arguments = _page_arguments(
+            number, timeframe, start=start, end=end, limit=limit, settled=settled, newest_first=newest_first
+        )
+        return self._client.call("candles_version", "candles_version_v1", arguments, str)
 
     def put_trades(self, exchange: str, trades: Sequence[Trade]) -> None:
         """See Store. Times are kept to the microsecond."""
@@ -248,6 +260,29 @@ class SupabaseMarket:
             if not self._client.call(operation, "ensure_partitions_v1", arguments, int):
                 return
         raise StoreError(operation, f"there is no end of partitions to make for {span.start} .. {span.end}")
+
+
+def _page_arguments(
+    number: int,
+    timeframe: Timeframe,
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int,
+    settled: datetime,
+    newest_first: bool,
+) -> dict[str, object]:
+    """What read_candles_v2 and candles_version_v1 are asked with. Raises: RequestInvalid for a limit out of bounds."""
+    check_limit(limit)
+    return {
+        "p_instrument_id": number,
+        "p_timeframe": timeframe.minutes,
+        "p_settled": wire.time_text(settled),
+        "p_start": wire.time_text(start),
+        "p_end": wire.time_text(end),
+        "p_limit": limit,
+        "p_newest_first": newest_first,
+    }
 
 
 def _by_month(times: Iterable[datetime]) -> list[Span]:

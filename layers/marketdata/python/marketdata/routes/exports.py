@@ -8,16 +8,15 @@ reading, so it takes a key or a logged-in user, but on one's own machine. Whoeve
 """
 
 import msgspec
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import Response
 
 from marketdata import wiring
-from marketdata.clock import Clock
 from marketdata.errors import RequestInvalid, SettingsInvalid, Unauthorized
 from marketdata.http_function import JSON
 from marketdata.jobs.answer_once import answer_once
 from marketdata.jobs.export import LINK_SECONDS, file_name, find_export, order_export
-from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.model.export import Export, ExportState
+from marketdata.routes.desk import Desk
 from marketdata.serve.exports_json import export_body
 from marketdata.serve.gateway_events import body, caller, header
 from marketdata.serve.operation import Access, Answer, declared
@@ -26,7 +25,6 @@ from marketdata.serve.parameters import IDEMPOTENCY_KEY
 from marketdata.serve.params import CANDLES, candle_query
 from marketdata.settings import Settings
 from marketdata.store.file_shelf import FileShelf
-from marketdata.store.store import Store
 
 PATH = "/v1/exports"
 SHAPE = "serve.exports_json.ExportDocument"
@@ -35,10 +33,9 @@ TAKEN = ("symbol", "exchange", "timeframe", "start", "end")
 NAMES = {name for parameter in CANDLES if parameter.name in TAKEN for name in (parameter.name, *parameter.aliases)}
 
 
-def add_export_routes(
-    app: APIGatewayHttpResolver, store: Store, settings: Settings, instruments: KnownInstruments, clock: Clock
-) -> None:
-    """Add them to the api function."""
+def add_exports(desk: Desk, settings: Settings) -> None:
+    """/v1/exports and /v1/exports/{id}."""
+    app, store, clock = desk.app, desk.store, desk.clock
     shelf = wiring.file_shelf(settings)
 
     @app.post(PATH)
@@ -51,7 +48,7 @@ def add_export_routes(
         access=Access.READER,
     )
     def order() -> Response[str]:
-        event = app.current_event.raw_event
+        event = desk.event
         asker, sent, key = caller(event), body(event), header(event, "idempotency-key")
         if not asker and not settings.local:
             raise Unauthorized("an export needs a key, or the token of a user who is logged in")
@@ -60,7 +57,7 @@ def add_export_routes(
 
         def work() -> str:
             query = candle_query(_wanted(sent))
-            ordered = order_export(store, instruments, clock.now(), query, caller=asker or "anybody", key=key)
+            ordered = order_export(store, desk.instruments, clock.now(), query, caller=asker or "anybody", key=key)
             return export_body(ordered, None)
 
         document, repeated = answer_once(store, clock.now(), key, (asker, PATH, sent), work)

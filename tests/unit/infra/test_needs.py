@@ -1,0 +1,39 @@
+"""What each function is given, held against the catalog and the settings that there are."""
+
+from marketdata.settings import Settings
+
+from infra.bundle import ROOT
+from infra.catalog import FUNCTIONS
+from infra.needs import FEED, NEEDS, SECRETS
+
+
+def variables() -> set[str]:
+    """Every environment variable that the settings know."""
+    known: set[str] = set()
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        names = getattr(alias, "choices", [alias])
+        known.update(str(name) for name in names if name)
+    return known
+
+
+def test_every_function_has_its_row() -> None:
+    missing = {function.name for function in FUNCTIONS} - set(NEEDS)
+    assert not missing, f"infra/needs.py lacks a row for {', '.join(sorted(missing))}: say which secrets it may read"
+    assert not set(NEEDS) - {function.name for function in FUNCTIONS}
+
+
+def test_every_secret_that_is_needed_exists_and_every_one_that_exists_is_needed() -> None:
+    needed = {name for needs in (FEED, *NEEDS.values()) for name in needs.secrets}
+    assert needed == {secret.name for secret in SECRETS}
+
+
+def test_what_a_secret_holds_is_a_setting_that_someone_reads() -> None:
+    held = [name for secret in SECRETS for name in secret.names]
+    assert set(held) <= variables()
+    assert len(held) == len(set(held))
+
+
+def test_a_layer_that_a_function_needs_has_its_lock() -> None:
+    for name in {"vendor", *(layer for needs in NEEDS.values() for layer in needs.layers)}:
+        assert "--hash=sha256:" in (ROOT / "layers" / name / "requirements.txt").read_text()

@@ -1,0 +1,21 @@
+"""Symbols that several feeds share."""
+
+import pytest
+from marketdata.model.symbol_shard import SymbolShard
+
+SYMBOLS = [f"{base}-{quote}" for base in ("BTC", "ETH", "SOL", "DOGE", "ADA", "XRP") for quote in ("USD", "EUR", "GBP")]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_every_symbol_is_of_exactly_one_feed(count: int) -> None:
+    shards = [SymbolShard(number, count) for number in range(1, count + 1)]
+    assert all(sum(shard.has(symbol) for shard in shards) == 1 for symbol in SYMBOLS)
+
+
+def test_every_process_shares_alike() -> None:
+    assert [symbol for symbol in ("BTC-USD", "ETH-USD", "SOL-USD") if SymbolShard(1, 2).has(symbol)] == ["BTC-USD"]
+
+
+def test_there_is_no_fourth_of_three() -> None:
+    with pytest.raises(ValueError, match="no shard 4 of 3"):
+        SymbolShard(4, 3)
