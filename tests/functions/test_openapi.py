@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from marketdata.routes.documents import document_bytes
 
 from infra.catalog import DEFAULT_PATH, ROUTES
-from local.openapi import DOCUMENT, declared_routes, draw, text
+from local.openapi import DOCUMENT, declared_routes, draw, served, text
 from local.openapi_promises import PROMISES, broken_promises, kept_promises
 
 ROUTES_NAMED = {(route.method, route.path) for route in ROUTES if route.path != DEFAULT_PATH}
@@ -22,6 +23,7 @@ def document() -> dict[str, Any]:
 
 def test_the_committed_document_is_what_the_handlers_declare() -> None:
     assert DOCUMENT.read_text() == text(), "run `make openapi`, and commit what it wrote"
+    assert document_bytes() == served(), "run `make openapi`, and commit what it wrote"
 
 
 def test_the_document_has_the_routes_of_the_catalog_and_no_others(document: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The kill rig on real processes: a killed feed costs nothing, and what would be missing is counted."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -8,8 +9,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from marketdata.model.candle import Source
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1
 
-from local.kill_rig import KillRig, exit_code
+from local.kill_rig import SPEED, KillRig, exit_code
 from local.supabase_binaries import NODE_MODULES
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +44,7 @@ def test_a_feed_that_is_killed_at_random_instants_loses_nothing() -> None:
     )
     assert ended.returncode == 0, ended.stderr
     said = re.fullmatch(
-        r"kill -9 x 5, seed 11: (\d+) trades and (\d+) candles of \d+ minutes in \d+ s; "
+        r"kill -9 x 5, seed 11: (\d+) trades and (\d+) candles of \d+ minutes in \d+ s, \d+ holes left to the mover; "
         r"lost 0, extra 0, wrong candles 0\n",
         ended.stdout,
     )
@@ -59,6 +63,25 @@ async def test_what_is_missing_altered_or_made_up_is_counted(tmp_path: Path) -> 
         verdict = rig.judge()
     assert (verdict.lost, verdict.extra, verdict.wrong) == (2, 2, 3), verdict.examples
     assert exit_code(verdict, ended) == 1
+
+
+async def test_what_a_feed_left_on_the_ledger_is_fetched_beside_it(tmp_path: Path) -> None:
+    async with KillRig(tmp_path, 13, print) as rig:
+        await rig.begin()
+        one = rig.instruments[0]
+        end = M1.floor(rig.clock.now()) + 2 * M1.duration
+        missed = Span(end - M1.duration, end)
+        await asyncio.sleep((end + 3 * M1.duration - rig.clock.now()).total_seconds() / SPEED)
+        rig.store.record_gaps(one, M1, [missed], cause="disconnect", found_at=rig.clock.now())
+        for _ in range(200):
+            if rig.mover.filled:
+                break
+            await asyncio.sleep(0.1)
+        assert not rig.mover.complaints
+        [candle] = rig.store.candles(one, M1, start=missed.start, end=missed.end, limit=10)
+        kept = rig.store.trades(one, missed, limit=10_000)
+    assert candle.source is Source.PROVEN
+    assert [trade.id for trade in kept] == [trade.id for trade in rig.tape.trades(one.symbol, missed)]
 
 
 def plant(rig: KillRig) -> None:

@@ -11,8 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.simulation.configurations import CONFIGURATIONS
+from tests.simulation.pace import PRODUCTION, UNHURRIED, Pace
 from tests.simulation.report import Line, line_of, summary
 
+PACES = {"unhurried": UNHURRIED, "production": PRODUCTION}
 PROCESSES = 2
 EXAMPLES_MAX = 10
 
@@ -22,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = _parse(arguments)
     seeds = [asked.seed] if asked.seed is not None else list(range(asked.first, asked.first + asked.seeds))
     began, lines = time.monotonic(), []
-    for line in _lines(seeds, asked.hours, asked.configuration):
+    for line in _lines(seeds, asked.hours, asked.configuration, PACES[asked.pace]):
         lines.append(line)
         sys.stdout.write(f"{len(lines):>4}/{len(seeds)}  {line}\n")
         for broken in line.broken[:EXAMPLES_MAX]:
@@ -35,13 +37,13 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def _lines(seeds: Sequence[int], hours: float, configuration: str) -> Iterator[Line]:
+def _lines(seeds: Sequence[int], hours: float, configuration: str, pace: Pace) -> Iterator[Line]:
     """In the order of the seeds, as they become known."""
     if len(seeds) == 1:
-        yield line_of(seeds[0], hours, configuration, show=_show)
+        yield line_of(seeds[0], hours, configuration, pace=pace, show=_show)
         return
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(line_of, seed, hours, configuration) for seed in seeds]
+        futures = [pool.submit(line_of, seed, hours, configuration, pace=pace) for seed in seeds]
         for future in futures:
             yield future.result()
 
@@ -60,6 +62,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--configuration", choices=("", *CONFIGURATIONS), default="", help="without one, the seeds take turns"
     )
+    parser.add_argument("--pace", choices=tuple(PACES), default="unhurried", help="production: ten times the events")
     return parser.parse_args(arguments)
 
 

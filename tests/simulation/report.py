@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.simulation.configurations import CONFIGURATIONS, setup
 from tests.simulation.figures import Hole, holes, percentile
+from tests.simulation.pace import UNHURRIED, Pace
 from tests.simulation.simulation import simulate
 
 
@@ -37,12 +38,17 @@ class Line:
 
 
 def line_of(
-    seed: int, hours: float, configuration: str = "", *, show: Callable[[float], object] = lambda _: None
+    seed: int,
+    hours: float,
+    configuration: str = "",
+    *,
+    pace: Pace = UNHURRIED,
+    show: Callable[[float], object] = lambda _: None,
 ) -> Line:
     """Simulate one seed."""
     began = time.monotonic()
     name = configuration or CONFIGURATIONS[seed % len(CONFIGURATIONS)]
-    outcome = simulate(setup(seed, hours, name), on_step=show)
+    outcome = simulate(replace(setup(seed, hours, name), pace=pace), on_step=show)
     return Line(
         seed=seed,
         configuration=name,

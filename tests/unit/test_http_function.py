@@ -1,5 +1,8 @@
 """What every function behind API Gateway shares."""
 
+import base64
+import gzip
+
 import pytest
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata.clock import Clock, FakeClock
@@ -10,7 +13,7 @@ from marketdata.settings import Settings
 from marketdata.store.store import Store
 from marketdata.wiring import close_shared_store
 
-from tests.functions.calls import ENVIRONMENT, get, settings
+from tests.functions.calls import ENVIRONMENT, context, event, get, settings
 from tests.market import a_store, at
 
 
@@ -63,3 +66,17 @@ def test_a_key_that_cannot_be_one_is_a_problem_that_does_not_show_it(monkeypatch
     answer = get(handler, "/")
     assert answer.status == 503
     assert "blanks" not in answer.text
+
+
+def test_json_that_is_packed_arrives_as_it_was_packed() -> None:
+    packed = gzip.compress(b'{"data":[]}')
+
+    def add_routes(app: APIGatewayHttpResolver, _: Store, __: Settings, ___: Clock) -> None:
+        @app.get("/packed")
+        def answer() -> Response[bytes]:
+            return Response(200, "application/json", packed, headers={"Content-Encoding": "gzip"})
+
+    handler = application(add_routes, a_store(), settings(), FakeClock(at("12:00")))
+    answered = handler(event("GET", "/packed"), context())
+    assert (answered["statusCode"], answered["isBase64Encoded"]) == (200, True)
+    assert base64.b64decode(answered["body"]) == packed

@@ -22,6 +22,9 @@ from local.exchanges.tape import Tape
 from tests.conftest import RunningSupabase
 from tests.unit.local.imports.house import dump, migrated_database
 
+# Each starts the real command.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SPAN = ("--from", "2024-01-30", "--to", "2024-02-01")
 DEADLINE_SECONDS = 60.0

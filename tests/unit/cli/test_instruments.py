@@ -5,6 +5,7 @@ import os
 import subprocess
 from datetime import timedelta
 
+import pytest
 from marketdata.clock import SystemClock
 from marketdata.model.instrument import Instrument
 from marketdata.store.supabase import SupabaseStore
@@ -14,6 +15,9 @@ from local.exchanges.coinbase import Simulator
 from tests.conftest import RunningSupabase
 from tests.unit.cli.test_main import MARKETDATA
 from tests.unit.local.exchanges.market import TAPE
+
+# Each starts the real command.
+pytestmark = pytest.mark.slow
 
 NAME = "binance-simulated"
 

@@ -20,6 +20,9 @@ from marketdata.errors import (
 from cli.main import exit_code
 from tests.captures import advanced_trade, needs_captures, pro_feed, write_capture
 
+# Each starts the real command.
+pytestmark = pytest.mark.slow
+
 MARKETDATA = Path(sys.executable).with_name("marketdata")
 COLUMNS = "exchange,symbol,timeframe,open_time,open,high,low,close,volume,quote_volume,trades,vwap,source"
 

@@ -24,6 +24,9 @@ from tests.market import MINUTE, at
 from tests.unit.cli.test_main import MARKETDATA
 from tests.unit.local.exchanges.market import simulator
 
+# Each starts the real command.
+pytestmark = pytest.mark.slow
+
 SIMULATED = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)
 NOON = at("12:00")
 

@@ -161,6 +161,7 @@ def test_whatever_the_bytes_nothing_but_malformed_is_raised(body: bytes) -> None
             continue
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked() -> None:
     with pytest.raises(RemoteMalformed, match="more than"):
         ARCHIVE.parse_ticks(packed(b"\x00" * (65 * 2**20)), HOUR)

@@ -38,7 +38,7 @@ def test_a_function_answers_the_routes_that_the_catalog_sends_it_and_no_others(n
 def test_a_listed_route_is_known_to_its_function(route: Route) -> None:
     compose = import_module(function_named(route.function).module).application
     handler = compose(a_store(), settings(MARKETDATA_LOCAL="1"), FakeClock(at("12:00")))
-    answer = call(handler, event(route.method, route.path.replace("{job}", "roll_up")))
+    answer = call(handler, event(route.method, route.path.replace("{job}", "roll_up").replace("{file}", "start.js")))
     assert "/problems/not-found" not in answer.text
 
 

@@ -298,6 +298,7 @@ def filled_by_archive(url: str, clock: FakeClock, store: MemoryStore, asked: lis
         rest.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [(), ("ETHBTC-aggTrades-2025-01-01.zip",)])
 async def test_whole_days_of_a_long_gap_come_from_the_archive_and_are_proven(spoilt: tuple[str, ...]) -> None:
     """A file that is not what its checksum says is left, and its day is filled by the other ways."""

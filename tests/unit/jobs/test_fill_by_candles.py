@@ -87,6 +87,7 @@ async def test_a_row_that_one_answer_lost_is_taken_from_the_other() -> None:
         assert (writer.empty, writer.remaining) == ((), ())
 
 
+@pytest.mark.slow
 async def test_silence_that_only_one_answer_shows_between_its_rows_is_not_believed() -> None:
     span = ago(0, minutes=300)
     async with past_exchange() as exchange:
@@ -109,6 +110,7 @@ async def test_candles_of_a_busy_market_that_the_exchange_lost_are_made_from_its
         assert [one.source for one in stored(exchange, BTC)].count(Source.PROVEN) == 2
 
 
+@pytest.mark.slow
 async def test_one_search_after_another_begins_where_the_last_one_was() -> None:
     span = ago(60 * 24 * 90, minutes=900)
     async with past_exchange() as exchange:

@@ -29,12 +29,12 @@ from tests.unit.jobs.past_exchange import (
     tape_candles,
 )
 from tests.unit.jobs.test_follow_live import figures
-from tests.unit.local.exchanges.market import NOW
+from tests.unit.local.exchanges.market import NOW, TAPE
 
 
-async def filled(exchange: PastExchange, instrument: Instrument, span: Span) -> GapWriter:
+async def filled(exchange: PastExchange, instrument: Instrument, span: Span, *, keep_trades: bool = False) -> GapWriter:
     """The span after one attempt."""
-    writer = GapWriter(exchange.store, instrument, span)
+    writer = GapWriter(exchange.store, instrument, span, keep_trades=keep_trades)
     assert exchange.past.trades is not None
     pages = TradePages(exchange.past.get, exchange.past.trades, instrument.symbol)
     try:
@@ -71,6 +71,15 @@ async def test_a_proven_neighbour_says_where_to_begin() -> None:
         await filled(exchange, BTC, span)
         assert_true_to_the_tape(exchange, BTC, Span(span.start, span.end + MINUTE))
         assert len(exchange.asked) <= 4
+
+
+@pytest.mark.parametrize("keep_trades", [True, False])
+async def test_the_trades_that_fill_a_span_are_kept_where_trades_are_kept(keep_trades: bool) -> None:
+    span = ago(0, minutes=3)
+    async with past_exchange() as exchange:
+        await filled(exchange, BTC, span, keep_trades=keep_trades)
+        kept = exchange.store.trades(BTC, Span(span.start - MINUTE, span.end + MINUTE), limit=10_000)
+        assert [trade.id for trade in kept] == ([trade.id for trade in TAPE.trades("BTC-USD", span)] * keep_trades)
 
 
 async def test_minutes_that_nobody_traded_in_are_empty_at_the_edges_too() -> None:

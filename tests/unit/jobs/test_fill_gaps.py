@@ -120,6 +120,7 @@ async def test_a_hole_of_days_is_filled_with_the_exchanges_own_candles() -> None
         assert (result.filled, result.pieces, result.released) == (1, 2, 0)
 
 
+@pytest.mark.slow
 async def test_what_is_lost_while_history_is_fetched_waits_for_a_piece_of_it_at_most() -> None:
     history, lost = ago(10, minutes=3 * 1440), ago(0, minutes=2)
     async with past_exchange() as exchange:
@@ -267,6 +268,7 @@ async def silent_since(end: datetime) -> AsyncIterator[tuple[PastExchange, FakeC
             exchange.rest.close()
 
 
+@pytest.mark.slow
 async def test_where_nobody_has_traded_since_the_next_trade_is_waited_for_and_no_alarm_is_raised() -> None:
     hole = ago(0, minutes=60)
     async with silent_since(hole.start - MINUTE) as (exchange, exchange_clock):
@@ -424,6 +426,7 @@ async def test_tries_are_further_apart_each_time() -> None:
 # Running out of time, and dying
 
 
+@pytest.mark.slow
 async def test_a_run_stops_at_its_deadline_keeps_what_it_has_and_goes_on_from_there() -> None:
     hole = ago(0, minutes=4 * 1440)
     async with past_exchange() as exchange:

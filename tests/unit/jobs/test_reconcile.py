@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import pytest
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.reconcile import ReconcileSettings, reconcile
 from marketdata.model.candle import Candle, Source
@@ -111,6 +112,7 @@ async def test_a_minute_held_in_part_goes_on_the_ledger_and_is_not_written() -> 
         assert stored(exchange)[0].source is Source.PARTIAL
 
 
+@pytest.mark.slow
 async def test_a_proven_candle_that_differs_is_reported_by_field_and_kept() -> None:
     one, *others = minutes(DAY, Source.PROVEN)
     held = [one, *others[:700], wrong(others[700]), *others[701:]]

@@ -142,6 +142,7 @@ def invented(*holes: tuple[int, int]) -> tuple[list[bytes], list[Span]]:
 # Real recordings
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", RECORDINGS)
 async def test_the_scan_of_a_recording_finds_the_holes_that_others_found(name: str) -> None:
@@ -163,6 +164,7 @@ async def test_the_repair_of_a_recording_ends_with_every_hole_explained(name: st
         assert all(OUTAGE in gap.reason for gap in exchange.store.gaps(states=[GapState.UNRECOVERABLE], limit=10))
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", RECORDINGS)
 async def test_a_recording_is_fetched_whole_from_nothing_but_the_server(name: str) -> None:

@@ -44,6 +44,7 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize(
     ("capture", "expected"),

@@ -64,6 +64,7 @@ def test_of_what_is_not_closed_there_is_nothing_to_say() -> None:
     assert (nothing.days, nothing.counted) == ((), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timeframe", TIMEFRAMES, ids=str)
 def test_the_days_of_any_timeframe_add_up_to_the_span(timeframe: object) -> None:
     random, store = Random(3), a_store()

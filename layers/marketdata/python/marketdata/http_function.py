@@ -38,7 +38,8 @@ def application(
     add_routes: AddRoutes, store: Store, settings: Settings, clock: Clock, door: Door = Door.READ
 ) -> Handler:
     """A function over `store`: the routes that `add_routes` adds, behind `door`, and our manners."""
-    app = APIGatewayHttpResolver()
+    # Every body is encoded already, and JSON may be packed: the resolver's own serializer would take it for a value.
+    app = APIGatewayHttpResolver(serializer=_as_it_is)
     add_routes(app, store, settings, clock)
     front = wiring.front_door(settings, store, clock, door, failed=lambda: count("RequestsCountedAlone"))
     cors = Cors(settings.cors_origins)
@@ -69,6 +70,10 @@ def application(
         return answered
 
     return answer
+
+
+def _as_it_is(body: Any) -> Any:
+    return body
 
 
 def _admit(front: FrontDoor, event: dict[str, Any]) -> Admitted | dict[str, Any]:

@@ -110,6 +110,8 @@ class Settings(BaseModel):
     """Off: whoever reads brings a key (`marketdata keys`) or the token of a logged-in user of the project."""
     supabase_jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
     """Of projects that still sign their users' tokens with a shared secret (HS256)."""
+    api_docs: bool = Field(default=False, validation_alias="API_DOCS")
+    """Whether /docs and /v1/openapi.json are served; on one's own machine they are, unless it says otherwise."""
     cors_origins: Names = Field(default=("*",), validation_alias="CORS_ORIGINS")
     """The pages that may read answers; `*` is every page, and for reads alone: one that pushes is named."""
     rate_limit: int = Field(default=600, ge=0, le=1_000_000, validation_alias="RATE_LIMIT_PER_MINUTE")
@@ -212,9 +214,9 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     """The defaults that depend on other settings."""
     service_key = given.get("SUPABASE_SERVICE_ROLE_KEY") or given.get("SUPABASE_SECRET_KEY", "")
     plan = given.get("COINGECKO_PLAN", "")
-    uncounted = {"RATE_LIMIT_PER_MINUTE": "0", "INGEST_RATE_LIMIT_PER_MINUTE": "0"}
+    at_home = {"RATE_LIMIT_PER_MINUTE": "0", "INGEST_RATE_LIMIT_PER_MINUTE": "0", "API_DOCS": "1"}
     return {
-        **(uncounted if given.get("MARKETDATA_LOCAL", "").lower() in _YES else {}),
+        **(at_home if given.get("MARKETDATA_LOCAL", "").lower() in _YES else {}),
         "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
         "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),
     }

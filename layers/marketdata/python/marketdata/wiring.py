@@ -228,6 +228,7 @@ def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings
     """How gaps are filled."""
     return FillSettings(
         trade_span_max=timedelta(hours=settings.backfill_trade_hours),
+        keep_trades=settings.keep_ticks,
         tries_max=settings.backfill_attempts_max,
         poll_seconds=settings.backfill_poll_seconds if watching else 0.0,
     )

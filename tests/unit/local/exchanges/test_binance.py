@@ -87,6 +87,7 @@ async def test_the_trade_streams_are_read_trade_for_trade_in_milliseconds() -> N
         assert [one.time_ns for one in read] == [one.time_ns // 1_000_000 * 1_000_000 for one in told]
 
 
+@pytest.mark.slow
 async def test_the_aggregate_streams_tell_the_same_trades_in_fewer_frames() -> None:
     clock = FakeClock(NOW)
     async with simulator(clock) as server:
@@ -101,6 +102,7 @@ async def test_the_aggregate_streams_tell_the_same_trades_in_fewer_frames() -> N
     assert max(event.count for event in events if isinstance(event, Trade)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feed", [BinanceTrades, BinanceAggregates])
 async def test_every_kline_agrees_with_the_trades_it_speaks_of(feed: type[BinanceTrades]) -> None:
     clock, verdicts = FakeClock(NOW.replace(second=0)), []

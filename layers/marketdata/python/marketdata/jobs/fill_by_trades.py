@@ -39,6 +39,7 @@ def fill_by_trades(
     start_ns = nanoseconds(span.start)
     while go_on():
         page = _take_page(pages, bars, before)
+        writer.put_trades(page.trades)
         _write(writer, bars, span)
         if before is None:
             writer.waits = _since(page.trades[-1], span)

@@ -110,7 +110,7 @@ class _Mover:
         if sessions := closed(instrument.calendar, gap.span):
             self._settlement.split(gap, instrument, sessions)
             return True
-        writer = GapWriter(self._store, instrument, gap.span)
+        writer = GapWriter(self._store, instrument, gap.span, keep_trades=self.settings.keep_trades)
         ending = self._try(gap, writer)
         self.result.candles += writer.candles
         self.result.minutes_empty += writer.minutes_empty

@@ -9,6 +9,8 @@ class FillSettings:
     """How gaps are filled. `grace` is how long after its close an exchange's candle is taken to be final."""
 
     trade_span_max: timedelta = timedelta(hours=6)
+    keep_trades: bool = False
+    """Whether trades that fill a short gap are kept too, as the feed would have kept them."""
     piece: timedelta = timedelta(days=1)
     """So much of ordered history is asked for at a time, newest first; then whatever else is due comes first again."""
     poll_seconds: float = 0.0

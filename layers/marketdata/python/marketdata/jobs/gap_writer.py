@@ -8,6 +8,8 @@ from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.model.times import nanoseconds
+from marketdata.model.trade import Trade
 from marketdata.store.store import Store
 
 CANDLES_A_WRITE = 300
@@ -18,7 +20,7 @@ NOTES_MAX = 5
 class GapWriter:
     """The minutes of `instrument` that one attempt fills in: `covered` by candles, or `empty`; `notes` say why not."""
 
-    def __init__(self, store: Store, instrument: Instrument, wanted: Span) -> None:
+    def __init__(self, store: Store, instrument: Instrument, wanted: Span, *, keep_trades: bool = False) -> None:
         self.instrument = instrument
         self.wanted = wanted
         self.covered: Spans = ()
@@ -28,6 +30,7 @@ class GapWriter:
         self.notes: list[str] = []
         self.waits: Spans = ()
         """What only the market's next trade will tell: nothing is known of any since."""
+        self._keep_trades = keep_trades
         self._store = store
         self._waiting: list[Candle] = []
 
@@ -48,6 +51,13 @@ class GapWriter:
         self._waiting += [one for one in candles if one.complete and one.open_time in self.wanted]
         if len(self._waiting) >= CANDLES_A_WRITE:
             self.flush()
+
+    def put_trades(self, trades: Iterable[Trade]) -> None:
+        """Keep the trades of what is wanted, where trades are kept."""
+        first, end = nanoseconds(self.wanted.start), nanoseconds(self.wanted.end)
+        inside = [trade for trade in trades if first <= trade.time_ns < end] if self._keep_trades else []
+        if inside:
+            self._store.put_trades(self.instrument.exchange, inside)
 
     def flush(self) -> None:
         """Write what waits."""

@@ -3,6 +3,7 @@
 Each parses its own words into the same CandleQuery and names the format in which it always answered.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -102,4 +103,9 @@ def _answer(desk: Desk, parse: Parse, *, fixed: Format | None = None, latest: bo
 
 def _sent(answer: Representation, event: dict[str, Any]) -> Response[Any]:
     headers = answer.headers(event["rawPath"], event.get("rawQueryString") or "")
-    return Response(answer.status, answer.content_type or None, answer.body or None, headers=dict(headers))
+    packed = isinstance(answer.body, bytes) and bool(answer.body)
+    body = base64.b64encode(answer.body).decode() if isinstance(answer.body, bytes) else answer.body
+    response: Response[Any] = Response(answer.status, answer.content_type or None, body or None, headers=dict(headers))
+    # Said here, because the resolver would take bytes of JSON for an object that is yet to be encoded.
+    response.base64_encoded = packed
+    return response

@@ -142,6 +142,9 @@ class MarketName(msgspec.Struct, frozen=True):
     symbol: str
 
 
+Document = dict[str, Any]
+
+
 class Health(msgspec.Struct, frozen=True):
     """`live`: the process answers. `ready`: it reaches its store."""
 
