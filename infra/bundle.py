@@ -36,14 +36,23 @@ class Target:
     processor: str = "aarch64"
 
 
-def packages_layer(name: str, target: Target = Target()) -> Path:
+DEPLOYED = Target()
+
+
+def packages_layer(name: str, target: Target = DEPLOYED) -> Path:
     """The layer of layers/<name>/requirements.txt: a folder with `python/`, as Lambda unpacks it into /opt."""
     lock = ROOT / "layers" / name / "requirements.txt"
     key = _key([lock], target)
     return _made(f"layer-{name}-{key}", lambda folder: _install(lock, folder / "python", target, "/opt/python"))
 
 
-def library_layer(target: Target = Target()) -> Path:
+def runtime_interface(target: Target) -> Path:
+    """Lambda's own runtime interface (requirements/runtime.txt), for who runs what is shipped as Lambda would."""
+    lock = ROOT / "requirements/runtime.txt"
+    return _made(f"runtime-{_key([lock], target)}", lambda folder: _install(lock, folder, target, "/var/runtime"))
+
+
+def library_layer(target: Target = DEPLOYED) -> Path:
     """The library, as a layer."""
     key = _key(_sources(_LIBRARY), target)
 
@@ -54,7 +63,7 @@ def library_layer(target: Target = Target()) -> Path:
     return _made(f"layer-marketdata-{key}", make)
 
 
-def function_package(name: str, target: Target = Target()) -> Path:
+def function_package(name: str, target: Target = DEPLOYED) -> Path:
     """The folder of one function, with its handler.py at the top."""
     source = ROOT / "functions" / name
     key = _key(_sources(source), target)
@@ -69,7 +78,7 @@ def function_package(name: str, target: Target = Target()) -> Path:
 def feed_context() -> Path:
     """What the feed's image is built from: its Dockerfile, lock and modules, and nothing else of the checkout."""
     files = [ROOT / "feed/Dockerfile", ROOT / "feed/install.sh", ROOT / "feed/requirements.txt"]
-    key = _key([*files, *_sources(ROOT / "feed"), *_sources(_LIBRARY)], Target())
+    key = _key([*files, *_sources(ROOT / "feed"), *_sources(_LIBRARY)], DEPLOYED)
 
     def make(folder: Path) -> None:
         for file in files:

@@ -117,6 +117,13 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=1024,  # a month of minutes, and pyarrow
         concurrency_reserved=1,
     ),
+    Function(
+        "alerts",
+        "Judges the system and the markets, and tells whoever is to know.",
+        timeout_seconds=58,  # less than the minute to its next run
+        memory_megabytes=256,  # it waits for the database and for receivers
+        concurrency_reserved=1,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -164,6 +171,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
     Schedule("export", "export", every_minutes=2),
+    # It looks again every few seconds until its minute is over.
+    Schedule("alerts", "alerts", every_minutes=1),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.
     Schedule("reconcile", "reconcile", every_minutes=1440, after_minutes=197),
     Schedule("audit_coverage", "audit_coverage", every_minutes=1440, after_minutes=227),

@@ -52,6 +52,12 @@ SECRETS: tuple[Secret, ...] = (
         "What pushes trades, ticks and symbols presents; several keys with commas between them.",
         generated="INGEST_API_KEYS",
     ),
+    Secret(
+        "alerts",
+        "Whom alerts are sent to, beside the targets of the store, and what signs them.",
+        fields=("ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET"),
+        optional=True,
+    ),
     Secret("oanda", "Who we are to OANDA.", fields=("OANDA_TOKEN", "OANDA_ACCOUNT"), optional=True),
     Secret("coingecko", "Who we are to CoinGecko.", fields=("COINGECKO_API_KEY",), optional=True),
     Secret(
@@ -67,7 +73,7 @@ FEED = Needs(secrets=(SUPABASE, "oanda"))
 NEEDS: dict[str, Needs] = {
     "api": Needs(secrets=(SUPABASE, "ingest", "redis"), exports=True),  # any key reads, and links to files are signed
     "ingest": Needs(secrets=(SUPABASE, "ingest", "redis")),
-    "cron": Needs(secrets=(SUPABASE, "cron", "oanda", "coingecko", "redis")),  # it runs any job
+    "cron": Needs(secrets=(SUPABASE, "cron", "oanda", "coingecko", "redis", "alerts")),  # it runs any job
     "roll_up": Needs(),
     "gap_scan": Needs(),
     "backfill": Needs(secrets=(SUPABASE, "oanda")),
@@ -76,4 +82,5 @@ NEEDS: dict[str, Needs] = {
     "fetch_snapshots": Needs(secrets=(SUPABASE, "coingecko")),
     "roi_stats": Needs(),
     "export": Needs(layers=("arrow",), exports=True),
+    "alerts": Needs(secrets=(SUPABASE, "alerts")),
 }

@@ -81,7 +81,7 @@ class DeploySettings(BaseModel):
     """Off for a new account, whose ten executions at once leave nothing to reserve; see docs/deploy.md."""
 
     sources: Names = ()
-    """What needs a key of ours: oanda, coingecko, redis. Each makes a secret."""
+    """What needs a key or an address of ours: oanda, coingecko, redis, alerts. Each makes a secret."""
     coingecko_ids: str = ""
     alert_email: str = ""
     """Gets each alarm too, once it has confirmed the mail that AWS sends it."""

@@ -16,6 +16,11 @@ from local.supabase_keys import SupabaseKeys
 _CLEAR = """
 set session_replication_role = replica;
 delete from public.alerts;
+delete from internal.alert_messages;
+delete from internal.alert_targets;
+delete from internal.market_rules;
+delete from internal.alert_silences;
+update internal.alert_book set book = '{}';
 delete from public.ingestion_jobs;
 delete from public.exchange_budgets;
 delete from public.candle_gaps;

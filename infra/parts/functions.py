@@ -85,6 +85,7 @@ class Functions(Construct):
             "POWERTOOLS_SERVICE_NAME": "marketdata",
             "GAP_HISTORY_DAYS": str(settings.history_days),
             "COINGECKO_IDS": settings.coingecko_ids if "coingecko" in needs.secrets else "",
+            "RUNBOOK_URL": settings.runbook_url if "alerts" in needs.secrets else "",
             "EXPORT_BUCKET": self._exports.bucket.bucket_name if needs.exports and self._exports is not None else "",
             **dict(needs.environment),
         }

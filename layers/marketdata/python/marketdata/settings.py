@@ -5,6 +5,7 @@ Made by wiring out of the environment, and by the command line out of it and wha
 
 import hmac
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Annotated, Literal
@@ -21,10 +22,13 @@ from pydantic import (
     field_validator,
 )
 
-from marketdata.errors import SettingsInvalid, Unconfigured
+from marketdata.compute.quiet_hours import quiet_hours
+from marketdata.errors import RequestInvalid, SettingsInvalid, Unconfigured
 from marketdata.exchanges import coingecko, oanda
 from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
 from marketdata.exchanges.snapshot_source import Coin
+from marketdata.model.alert import Severity
+from marketdata.model.alert_target import QuietHours, TargetKind
 from marketdata.model.symbol_shard import SymbolShard
 
 
@@ -48,6 +52,16 @@ def _coins(text: object) -> object:
     return coins
 
 
+def _quiet(text: object) -> object:
+    """Raises: ValueError for what is no hours of a zone."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return quiet_hours(text)
+    except RequestInvalid as error:
+        raise ValueError("must be like 22:00-07:00 Europe/Berlin") from error
+
+
 STORE_VARIABLES = frozenset(
     {"SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY"}
 )
@@ -69,6 +83,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Shard = Annotated[SymbolShard, BeforeValidator(_shard)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
+Quiet = Annotated[QuietHours | None, BeforeValidator(_quiet)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 WebSocketUrl = Annotated[str, Field(pattern=r"^wss?://[^\s/]+")]
 
@@ -174,6 +189,23 @@ class Settings(BaseModel):
     """How long resolved gaps stay on the ledger; those of wanted history always do."""
     keep_jobs_days: int = Field(default=30, ge=1, le=7_300, validation_alias="KEEP_JOBS_DAYS")
     keep_alerts_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_ALERTS_DAYS")
+    alert_webhook_url: SecretStr | None = Field(default=None, validation_alias="ALERT_WEBHOOK_URL")
+    """Whom alerts are sent to, beside the targets of the database; often a secret itself."""
+    alert_webhook_format: TargetKind = Field(default=TargetKind.SIMPLE, validation_alias="ALERT_WEBHOOK_FORMAT")
+    """In which shape: simple (severity, message, context), generic, slack, discord, teams or pagerduty."""
+    alert_webhook_secrets: Secrets = Field(validation_alias="ALERT_WEBHOOK_SECRET")
+    """What signs (whsec_...), the newest first; without it, derived from the service key. PagerDuty's routing key."""
+    alert_min_severity: Severity = Field(default=Severity.WARNING, validation_alias="ALERT_MIN_SEVERITY")
+    alert_quiet_hours: Quiet = Field(default=None, validation_alias="ALERT_QUIET_HOURS")
+    """As in `22:00-07:00 Europe/Berlin`: only what is critical is sent then, the rest as a digest at the end."""
+    alert_poll_seconds: float = Field(default=10.0, ge=0, le=60, validation_alias="ALERT_POLL_SECONDS")
+    """How often the scheduled job evaluates until its time is over; 0: once, when it starts."""
+    alert_heartbeat: bool = Field(default=True, validation_alias="ALERT_HEARTBEAT")
+    """Whether a sign of life is sent once a day."""
+    alert_allow_local: bool = Field(default=False, validation_alias="ALERT_ALLOW_LOCAL")
+    """On one's own machine, whether webhooks may be on this machine or network, and without TLS."""
+    runbook_url: str = Field(default="docs/runbook.md", validation_alias="RUNBOOK_URL")
+    """Where alerts link to; the rule's name follows as an anchor."""
     feed_host: str = Field(default="127.0.0.1", validation_alias="FEED_HOST")
     feed_port: int = Field(default=8080, ge=0, le=65_535, validation_alias="FEED_PORT")
 
@@ -218,8 +250,14 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
     return {
         **(at_home if given.get("MARKETDATA_LOCAL", "").lower() in _YES else {}),
         "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
+        "ALERT_WEBHOOK_SECRET": derived_secret(service_key),
         "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),
     }
+
+
+def derived_secret(service_key: str) -> str:
+    """What signs alerts where nothing else is set: nothing is sent unsigned."""
+    return f"whsec_{b64encode(hmac.new(service_key.encode(), b'alerts', sha256).digest()).decode()}"
 
 
 def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from marketdata import exchange_access
 from marketdata.clock import Clock
 from marketdata.exchange_access import OpenPast
+from marketdata.jobs.alerts import AlertSettings, alerts
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.export import export
@@ -27,10 +28,14 @@ from marketdata.jobs.known_keys import KnownKeys
 from marketdata.jobs.known_users import KnownUsers
 from marketdata.jobs.limit_requests import Policy, RequestLimits
 from marketdata.jobs.order_history import order_history
+from marketdata.jobs.raise_alerts import RaiseSettings
 from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.remember_answers import RememberedAnswers
 from marketdata.jobs.run_job import JOBS, Job
 from marketdata.jobs.scan_gaps import gap_scan
+from marketdata.jobs.store_outage import StoreOutage
+from marketdata.model.alert_target import ENVIRONMENT, Target
+from marketdata.net.webhook import Webhooks
 from marketdata.secrets_extension import SecretSettings
 from marketdata.settings import Settings, settings_from
 from marketdata.store.answer_cache import MemoryCache, RedisCache
@@ -111,6 +116,8 @@ class _Shared:
 
 
 _shared = _Shared()
+_outage = StoreOutage()
+"""This process's memory of an outage of the store, which the store itself cannot keep."""
 
 
 def shared_store(settings: Settings) -> "SupabaseStore":
@@ -208,6 +215,12 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             history=timedelta(days=settings.snapshot_history_days),
             keep=timedelta(days=settings.keep_snapshots_days),
         ),
+        "alerts": partial(
+            alerts,
+            settings=alert_settings(settings, watching=watching),
+            send=webhooks(settings).post,
+            outage=_outage,
+        ),
     }
 
 
@@ -216,6 +229,31 @@ def file_shelf(settings: Settings) -> FileShelf | None:
     if settings.export_bucket:
         return BucketShelf(settings.export_bucket)
     return FolderShelf(Path(settings.export_folder)) if settings.export_folder else None
+
+
+def alert_settings(settings: Settings, *, watching: bool = False) -> AlertSettings:
+    """How alerts are raised, and who is told."""
+    raising = RaiseSettings(environment_target(settings), settings.alert_heartbeat, settings.runbook_url)
+    return AlertSettings(raising, settings.alert_poll_seconds if watching else 0.0)
+
+
+def environment_target(settings: Settings) -> Target | None:
+    """The target that the settings name, if they name one."""
+    if settings.alert_webhook_url is None:
+        return None
+    return Target(
+        name=ENVIRONMENT,
+        kind=settings.alert_webhook_format,
+        url=settings.alert_webhook_url.get_secret_value(),
+        secrets=tuple(one.get_secret_value() for one in settings.alert_webhook_secrets),
+        min_severity=settings.alert_min_severity,
+        quiet=settings.alert_quiet_hours,
+    )
+
+
+def webhooks(settings: Settings) -> Webhooks:
+    """What sends alerts: to public addresses alone, but where one's own machine says otherwise."""
+    return Webhooks(allow_local=settings.local and settings.alert_allow_local)
 
 
 def retention(settings: Settings) -> Retention:

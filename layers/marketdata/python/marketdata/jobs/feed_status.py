@@ -11,9 +11,19 @@ from marketdata.store.limits import TROUBLED_MAX
 
 
 def feed_status(
-    followed: FollowedExchange, *, feed_id: str, started_at: datetime, now: datetime, spooled: int, failing: str
+    followed: FollowedExchange,
+    *,
+    feed_id: str,
+    started_at: datetime,
+    now: datetime,
+    spooled: int,
+    spool_max: int,
+    failing: str,
 ) -> FeedStatus:
-    """As of now; `spooled` candles wait for the store, which is `failing` with that reason, or not at all."""
+    """As of now; `spooled` candles, of at most `spool_max`, wait for the store.
+
+    It is `failing` with that reason, or not at all.
+    """
     stream = followed.stream.status
     every = [_instrument(followed, symbol) for symbol in followed.bars]
     total = Contiguity()
@@ -36,6 +46,7 @@ def feed_status(
         contiguity=total,
         missing=sum(one.missing for one in every),
         troubled=_worst(every),
+        spool_max=spool_max,
     )
 
 

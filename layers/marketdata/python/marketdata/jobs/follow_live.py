@@ -299,6 +299,7 @@ class FollowLive:
             started_at=self._started_at,
             now=now,
             spooled=self._flush.candles_waiting,
+            spool_max=self._rhythm.candles_waiting_max,
             failing=self._flush.failing,
         )
         return replace(status, state="stopped") if self._stopping.is_set() else status

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from marketdata.clock import Clock
 from marketdata.errors import NotFound, RequestInvalid
+from marketdata.jobs.alerts import alerts
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
 from marketdata.jobs.export import export
@@ -33,12 +34,13 @@ JOBS: dict[str, Job] = {
     "fetch_snapshots": fetch_snapshots,
     "roi_stats": roi_stats,
     "export": export,
+    "alerts": alerts,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
-OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats", "export"})
-"""Jobs of which several may run at once: the queue of changes has its own lock, each gap and each export its own lease,
-and statistics are the same whoever computes them."""
+OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats", "export", "alerts"})
+"""Jobs of which several may run at once: the queue of changes has its own lock, each gap, export and message a
+lease, and statistics are the same whoever computes them."""
 
 
 @dataclass(frozen=True, slots=True)

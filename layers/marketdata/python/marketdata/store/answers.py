@@ -98,6 +98,7 @@ class FeedStatus:
 
     `state`: connecting, live, stale, down or stopped. Counters count since the process started. `contiguity` sums over
     all instruments, `missing` is how many trade ids are known to be missing now, `troubled` are the worst instruments.
+    Of `spool_max` candles that may wait for the store `spooled` do. `stored_at` is the store's own clock when it heard.
     """
 
     exchange: str
@@ -116,3 +117,5 @@ class FeedStatus:
     contiguity: Contiguity = field(default_factory=Contiguity)
     missing: int = 0
     troubled: tuple[TroubledInstrument, ...] = ()
+    spool_max: int = 0
+    stored_at: datetime | None = field(default=None, compare=False)

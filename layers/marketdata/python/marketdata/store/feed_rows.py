@@ -30,6 +30,8 @@ class FeedRow(msgspec.Struct):
     contiguity: Contiguity
     missing: int
     troubled: tuple[TroubledInstrument, ...]
+    spool_max: int
+    stored_at: datetime | None
 
     @property
     def status(self) -> FeedStatus:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from marketdata.errors import RequestInvalid
+from marketdata.model.alert_target import Target
 from marketdata.model.candle import Candle
 from marketdata.model.gap import GapState
 from marketdata.model.instrument import INVENTED_EXCHANGES, Instrument
@@ -54,6 +55,11 @@ PACE_MAX = 10_000
 
 BLOCK_SECONDS_MAX = 7 * 86_400
 """The longest silence; Binance's longest ban is three days."""
+
+MESSAGE_LEASE_SECONDS_MAX = 3_600
+MESSAGES_CLAIMED_MAX = 100
+SECRETS_MAX = 5
+"""Keys of one target: one that signs, and those that receivers have not given up yet."""
 
 TROUBLED_MAX = 20
 """Instruments that one status names: enough to see who suffers, whatever is followed."""
@@ -218,6 +224,18 @@ def take_refused(per_second: float, burst: int, count: int) -> str | None:
 def block_refused(seconds: float) -> str | None:
     """Why an exchange cannot be blocked so."""
     return None if 0 <= seconds <= BLOCK_SECONDS_MAX else f"a silence of {seconds} seconds"
+
+
+def claim_refused(worker: str, lease_seconds: float, limit: int) -> str | None:
+    """Why no message can be leased so."""
+    fine = bool(worker) and 1 <= lease_seconds <= MESSAGE_LEASE_SECONDS_MAX and 1 <= limit <= MESSAGES_CLAIMED_MAX
+    return None if fine else f"{limit} messages for {lease_seconds} seconds by {worker!r}"
+
+
+def target_refused(target: Target) -> str | None:
+    """Why nobody can be told so; never the address itself."""
+    named = 1 <= len(target.name) <= 60 and 1 <= len(target.url) <= 2_000
+    return None if named and len(target.secrets) <= SECRETS_MAX else f"a target that cannot be: {target!r}"
 
 
 def _counts_refused(candle: Candle) -> str | None:

@@ -4,6 +4,8 @@ It means what the database means, down to what changes only when the queue is dr
 equal. Each part of the protocol is a file of its own; here they are one.
 """
 
+from dataclasses import replace
+
 from marketdata.clock import Clock
 from marketdata.store.answers import FeedStatus
 from marketdata.store.limits import feed_refused
@@ -28,7 +30,8 @@ class MemoryStore(MemoryStatistics, MemoryPushedTicks, MemoryFigures):
         """See Store. Raises: StoreError for a status that cannot be."""
         refuse("put_feed_status", [feed_refused(status)])
         with self._lock:
-            self._feeds[status.exchange, status.feed_id] = status
+            heard_at = self._clock.now() if self._clock is not None else None
+            self._feeds[status.exchange, status.feed_id] = replace(status, stored_at=heard_at)
 
     def feed_statuses(self) -> list[FeedStatus]:
         """See Store."""

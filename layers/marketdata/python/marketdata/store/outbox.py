@@ -6,11 +6,13 @@ Not safe for threads: MemoryStore holds the lock.
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from uuid import UUID, uuid4
 
 from marketdata.model.alert import GAP_UNRECOVERABLE, Alert, AlertState, Severity
 from marketdata.model.gap import Gap
 from marketdata.model.times import rfc3339
+from marketdata.store.alerts import AlertChanges, AlertQuestion
 
 
 class Outbox:
@@ -18,12 +20,13 @@ class Outbox:
 
     def __init__(self) -> None:
         self._alerts: dict[UUID, Alert] = {}
+        self._numbers = count(1)
 
     def give_up(self, gap: Gap) -> None:
         """Alert of a gap that was just given up, unless that was said before."""
         assert gap.repaired_at is not None, "only a resolved gap is given up"
         key = _key_of(gap)
-        if any(alert.dedup_key == key and alert.state is AlertState.FIRING for alert in self._alerts.values()):
+        if self.fires(key):
             return
         start, buckets = rfc3339(gap.span.start), (gap.span.end - gap.span.start) // gap.timeframe.duration
         what = f"{buckets} buckets of {gap.timeframe} from {start}"
@@ -48,7 +51,7 @@ class Outbox:
                 "reason": gap.reason,
             },
         )
-        self._alerts[alert.id] = alert
+        self.add(alert)
 
     def forget_gaps(self, gaps: Iterable[Gap], now: datetime) -> None:
         """Resolve what was said of gaps that are no longer wanted."""
@@ -56,6 +59,52 @@ class Outbox:
         for alert in list(self._alerts.values()):
             if alert.dedup_key in keys and alert.state is AlertState.FIRING:
                 self._alerts[alert.id] = replace(alert, state=AlertState.RESOLVED, resolved_at=now)
+
+    def add(self, alert: Alert) -> None:
+        """Write an alert that is new."""
+        self._alerts[alert.id] = replace(alert, number=next(self._numbers))
+
+    def fires(self, dedup_key: str) -> bool:
+        """Whether one of that key does."""
+        return any(one.dedup_key == dedup_key and one.state is AlertState.FIRING for one in self._alerts.values())
+
+    def change(self, changes: AlertChanges, now: datetime) -> None:
+        """Write what an evaluation decided about alerts."""
+        for alert in changes.fired:
+            self.add(alert)
+        for ended in changes.resolved:
+            alert = self._alerts[ended.id]
+            if alert.state is AlertState.FIRING:
+                self._alerts[ended.id] = replace(alert, state=AlertState.RESOLVED, resolved_at=ended.at)
+        for flapped in changes.flapped:
+            self._alerts[flapped.id] = replace(self._alerts[flapped.id], flapping=flapped.flapping)
+        for alert_id, told in changes.told:
+            if alert_id in self._alerts:
+                self._alerts[alert_id] = replace(self._alerts[alert_id], told=told, told_at=now)
+
+    def desk(self, lagging_max: int) -> tuple[Alert, ...]:
+        """Those that fire, but for given-up gaps, and the oldest of those of which something else was told."""
+        by_number = sorted(self._alerts.values(), key=lambda alert: alert.number)
+        lagging = [alert for alert in by_number if alert.lags][:lagging_max]
+        firing = [one for one in by_number if one.state is AlertState.FIRING and one.rule != GAP_UNRECOVERABLE]
+        return tuple(sorted({one.id: one for one in [*lagging, *firing]}.values(), key=lambda alert: alert.number))
+
+    def find(self, question: AlertQuestion) -> list[Alert]:
+        """See Store.find_alerts."""
+        wanted = (
+            ("rule", question.rule),
+            ("exchange", question.exchange),
+            ("symbol", question.symbol),
+        )
+        found = [
+            one
+            for one in self._alerts.values()
+            if (question.states is None or one.state in question.states)
+            and (question.severities is None or one.severity in question.severities)
+            and (question.before is None or one.number < question.before)
+            and all(asked is None or getattr(one, name) == asked for name, asked in wanted)
+        ]
+        return sorted(found, key=lambda alert: alert.number, reverse=True)[: question.limit]
 
     def select(self, states: Collection[AlertState] | None, limit: int) -> list[Alert]:
         """See Store.alerts."""

@@ -15,6 +15,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 from marketdata.store.access import AccessStore
+from marketdata.store.alerts import AlertStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
 from marketdata.store.exports import ExportStore
 from marketdata.store.figures import FiguresStore
@@ -34,6 +35,7 @@ class Store(
     PushedTickStore,
     StatisticsStore,
     FiguresStore,
+    AlertStore,
     Protocol,
 ):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""

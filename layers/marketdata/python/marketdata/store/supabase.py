@@ -17,6 +17,7 @@ from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_access import SupabaseAccess
+from marketdata.store.supabase_alerts import SupabaseAlerts
 from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_exports import SupabaseExports
 from marketdata.store.supabase_figures import SupabaseFigures
@@ -42,6 +43,7 @@ class SupabaseStore(
     SupabaseExports,
     SupabaseStatistics,
     SupabaseFigures,
+    SupabaseAlerts,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 
