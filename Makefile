@@ -123,7 +123,7 @@ fuzz-api: .venv/.installed-dev node_modules/.installed
 	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/clients/test_fuzzed_api.py --durations=3
 
 # What clients may rely on, from what the handlers declare; a test holds the committed files against it.
-openapi: .venv/.installed
+openapi: .venv/.installed node_modules/.installed
 	@$(BIN)/python -m local.openapi
 
 clean:

@@ -15,10 +15,12 @@ from local.supabase_gateway import SupabaseGateway
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running local Supabase: its store, and Postgres itself."""
+    """A running local Supabase: its store, Postgres itself, and the door of both with its key."""
 
     store: SupabaseStore
     connection: psycopg.Connection
+    url: str
+    service_key: str
 
 
 @contextmanager
@@ -32,5 +34,5 @@ def running_stack(announce: Callable[[str], None]) -> Iterator[Stack]:
         psycopg.connect(supabase.dsn, autocommit=True) as connection,
     ):
         store = SupabaseStore(gateway.url, supabase.service_key)
-        yield Stack(store, connection)
+        yield Stack(store, connection, gateway.url, supabase.service_key)
         store.close()

@@ -6,6 +6,7 @@ Source: https://spec.openapis.org/oas/v3.1.1.html
 """
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,9 @@ from local.openapi_words import ACCESS, GATEWAY_ANSWERS, HEADERS, INFO, MEDIA, Q
 
 SERVED = Path(documents.__file__).with_name(documents.DOCUMENT)
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
+
+TYPES = DOCUMENT.parents[1] / "clients" / "typescript" / "src" / "schema.ts"
+TYPES_MAKER = DOCUMENT.parents[1] / "node_modules" / ".bin" / "openapi-typescript"
 
 # No route is called, so none of it is used.
 _ANY_ENVIRONMENT = {
@@ -219,10 +223,12 @@ def _refusal(status: int) -> Schema:
 
 
 def main() -> None:
-    """Write the document, and what it promises from now on."""
+    """Write the document, what it promises from now on, and the types of the TypeScript client."""
     DOCUMENT.write_text(text())
     SERVED.write_bytes(served())
     PROMISES.write_text(kept_promises(PROMISES.read_text() if PROMISES.exists() else "", draw()))
+    if TYPES_MAKER.exists():
+        subprocess.run([TYPES_MAKER, DOCUMENT, "-o", TYPES], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 -- ours
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
 from marketdata.routes.documents import add_documents
 from marketdata.routes.exports import add_exports
+from marketdata.routes.reports import add_health, add_old_reports, add_reports
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
 from marketdata.serve.operation import declared
@@ -52,6 +53,9 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     instruments, cursors = made.instruments, made.cursors
     add_candles(made)
     add_old_candles(made)
+    add_reports(made)
+    add_old_reports(made)
+    add_health(made)
     add_documents(app, settings)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)
@@ -136,17 +140,6 @@ def _add_reports(
     def status() -> Response[str]:
         no_parameters(parameters(app.current_event.raw_event))
         return _json(report_status(store, clock.now()))
-
-    @app.get("/v1/health/live")
-    @declared("health_live", "The process answers.", "serve.shapes.Health")
-    def live() -> Response[str]:
-        return _json('{"status":"live"}')
-
-    @app.get("/v1/health/ready")
-    @declared("health_ready", "The store answers too.", "serve.shapes.Health")
-    def ready() -> Response[str]:
-        store.ping()
-        return _json('{"status":"ready"}')
 
 
 def _json(body: str) -> Response[str]:

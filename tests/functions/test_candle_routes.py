@@ -247,6 +247,11 @@ def test_years_are_counted_too_and_nothing_is_nothing(store: MemoryStore) -> Non
     assert (nothing["count"], nothing["start"]) == (0, None)
 
 
+def test_the_last_year_of_all_calendars_can_be_counted(store: MemoryStore) -> None:
+    far = {"start": "9999-01-01", "end": "9999-12-31"}
+    assert ask(api_over(store), "/v1/candles/count", symbol="BTC-USD", **far).json["data"]["count"] == 0
+
+
 def test_a_count_of_more_than_a_life_is_refused(store: MemoryStore) -> None:
     answer = ask(api_over(store), "/v1/candles/count", symbol="BTC-USD", start="1980-01-01")
     assert (answer.status, answer.json["errors"][0]["field"]) == (413, "start")

@@ -30,6 +30,7 @@ QUERIES = {
     "/v1/candles": {"symbol": "BTC-USD", "start": "2026-08-09T09:55:00Z", "end": "2026-08-09T10:10:00Z"},
     "/v1/candles/latest": {"symbol": "BTC-USD"},
     "/v1/candles/count": {"symbol": "BTC-USD"},
+    "/api/metadata": {"symbol": "BTC-USD"},
     "/candles": {"symbol": "BTC-USD", "start": "2026-08-09T10:00:00Z", "end": "2026-08-09T10:10:00Z"},
     "/candles/latest": {"symbol": "BTC-USD", "limit": "3"},
     "/api/candles": {"symbol": "BTC-USD", "timeframe": "1m", "from": "1786269600", "to": "1786270199"},

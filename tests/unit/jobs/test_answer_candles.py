@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.model.candle import Candle, Source
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.timeframe import M1, Timeframe
+from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.serve.candle_answer import Fill, View
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.formats import COLUMNS, PLAIN, RECORDS
@@ -220,6 +220,16 @@ def test_nothing_is_filled_that_has_not_settled(store: CountingStore) -> None:
     clock = at("10:12:30")
     body = answers(store, clock).answer(CandleRequest(of_ten_minutes(end=None, view=View(fill=Fill.NULL))), None).body
     assert json.loads(body)["data"][-1]["open_time"] == "2026-08-09T10:09:00Z"
+
+
+@pytest.mark.parametrize("timeframe", TIMEFRAMES, ids=str)
+def test_the_last_day_of_all_calendars_is_a_question_too(store: CountingStore, timeframe: Timeframe) -> None:
+    last = datetime(9999, 12, 31, tzinfo=UTC)
+    for fill in Fill:
+        query = of_ten_minutes(timeframe=timeframe, start=last, end=last + timedelta(hours=23), view=View(fill=fill))
+        assert ask(store, query)["data"] == []
+    query = of_ten_minutes(timeframe=timeframe, start=at("09:00"), end=last, view=View(fill=Fill.NULL), limit=3)
+    assert len(ask(store, query)["data"]) <= 3
 
 
 def test_nothing_that_is_filled_is_stored(store: CountingStore) -> None:

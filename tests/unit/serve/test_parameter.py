@@ -49,6 +49,19 @@ def test_a_text_that_is_needed_says_how_it_looks() -> None:
         symbol.needed({})
 
 
+def test_a_text_is_as_long_as_it_says_and_no_longer() -> None:
+    name = Text("name", "Whose.", characters_max=3)
+    assert name.of({"name": "abc"}) == name.needed({"name": "abc"}) == "abc"
+    with pytest.raises(RequestInvalid, match="more than 3"):
+        name.of({"name": "abcd"})
+
+
+def test_a_character_that_the_store_cannot_hold_is_refused_at_the_door() -> None:
+    with pytest.raises(RequestInvalid, match="NUL") as refused:
+        given_parameters({"n": "3\0"}, (COUNT,))
+    assert refused.value.field == "n"
+
+
 def test_a_time_is_read_in_any_of_its_forms() -> None:
     start = Time("start", "When.")
     assert start.of({"start": "1786276800"}) == start.of({"start": "2026-08-09T12:00:00Z"})

@@ -133,10 +133,14 @@ def _filled(store: Store, instrument: Instrument, query: CandleQuery, as_of: dat
 def _grid(store: Store, instrument: Instrument, query: CandleQuery, as_of: datetime) -> Grid | None:
     """The buckets to fill; None if there is none to speak of. They end with the one that is open now."""
     timeframe = query.timeframe
-    start = timeframe.ceil(query.start) if query.start is not None else _oldest(store, instrument, query)
     now = timeframe.floor(as_of) + timeframe.duration
-    end = min(now, timeframe.ceil(query.end)) if query.end is not None else now
-    if start is None or start >= end:
+    # Compared before they are widened: there is no bucket after the last day that a calendar has.
+    end = timeframe.ceil(query.end) if query.end is not None and query.end < now else now
+    asked = query.start if query.start is not None else _oldest(store, instrument, query)
+    if asked is None or asked >= end:
+        return None
+    start = timeframe.ceil(asked)
+    if start >= end:
         return None
     shown = min(end - start, query.limit * timeframe.duration)
     page = Span(end - shown, end) if query.newest_first else Span(start, start + shown)

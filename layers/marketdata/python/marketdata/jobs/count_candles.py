@@ -88,6 +88,6 @@ def _years(start: datetime, end: datetime) -> Iterator[Span]:
     if end - start > YEARS_MAX * COUNTED_MAX:
         raise TooLarge("start", f"must be at most {YEARS_MAX} years before the end")
     while start < end:
-        after = min(end, start + COUNTED_MAX)
+        after = end if end - start <= COUNTED_MAX else start + COUNTED_MAX
         yield Span(start, after)
         start = after

@@ -41,6 +41,29 @@ class Gaps(msgspec.Struct, frozen=True):
     meta: GapsMeta
 
 
+class PlainGap(msgspec.Struct, frozen=True):
+    """A gap as the table `candle_gaps` of another service has it, and what became of it."""
+
+    id: int
+    exchange: str
+    symbol: str
+    timeframe: str
+    gap_start: Instant
+    gap_end: Instant
+    detected_at: Instant
+    repaired_at: Instant | None
+    state: str
+    reason: str
+
+
+PlainGaps = list[PlainGap]
+
+
+def plain_gaps_body(gaps: Sequence[Gap]) -> str:
+    """The whole answer of /gaps: a bare list."""
+    return msgspec.json.encode([_plain(gap) for gap in gaps]).decode()
+
+
 def gaps_body(
     gaps: Sequence[Gap], simulated: frozenset[tuple[str, str]], next_cursor: str | None, as_of: datetime
 ) -> str:
@@ -67,6 +90,21 @@ def _record(gap: Gap, simulated: bool) -> GapRecord:
         retry_at=_time(gap.retry_at),
         repaired_at=_time(gap.repaired_at),
         simulated=simulated,
+    )
+
+
+def _plain(gap: Gap) -> PlainGap:
+    return PlainGap(
+        id=gap.id,
+        exchange=gap.exchange,
+        symbol=gap.symbol,
+        timeframe=gap.timeframe.name,
+        gap_start=rfc3339(gap.span.start),
+        gap_end=rfc3339(gap.span.end),
+        detected_at=rfc3339(gap.found_at),
+        repaired_at=_time(gap.repaired_at),
+        state=gap.state.value,
+        reason=gap.reason,
     )
 
 

@@ -57,14 +57,18 @@ class Text(Parameter, frozen=True, kw_only=True):
         return {"type": "string", "minLength": 1} | most
 
     def of(self, given: Given) -> str | None:
-        """What was given, if anything."""
-        return given.get(self.name)
+        """What was given, if anything. Raises: RequestInvalid where it is too long."""
+        text = given.get(self.name)
+        if text is not None and 0 < self.characters_max < len(text):
+            raise RequestInvalid(self.name, f"has more than {self.characters_max} characters")
+        return text
 
     def needed(self, given: Given) -> str:
         """What was given. Raises: RequestInvalid where nothing was."""
-        if self.name not in given:
+        text = self.of(given)
+        if text is None:
             raise RequestInvalid(self.name, f"is required, as in {self.name}={self.example}")
-        return given[self.name]
+        return text
 
 
 class Whole(Parameter, frozen=True, kw_only=True):
@@ -174,6 +178,9 @@ def given_parameters(sent: Mapping[str, str], declared: Sequence[Parameter]) -> 
     for alias, value in sent.items():
         if alias not in ours:
             raise RequestInvalid(alias[:64], f"is not a parameter here; there are {', '.join(ours) or 'none'}")
+        # No text of the database may have it, so nothing there is called so.
+        if "\0" in value:
+            raise RequestInvalid(alias, "has a NUL character")
         if value and given.setdefault(ours[alias], value) != value:
             raise RequestInvalid(alias, f"contradicts another name of {ours[alias]}")
     return given

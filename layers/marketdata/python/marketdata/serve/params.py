@@ -12,7 +12,7 @@ from marketdata.model.times import rfc3339
 from marketdata.serve.candle_answer import PLAIN_VIEW, Fill, View
 from marketdata.serve.candle_parameters import CANDLE_LIMIT, FILL, FORMAT, INDICATORS, TIMES
 from marketdata.serve.formats import Format
-from marketdata.serve.parameter import Choices, Given, Text, given_parameters, in_order
+from marketdata.serve.parameter import Choices, Given, Text, Whole, given_parameters, in_order
 from marketdata.serve.parameters import (
     CURSOR,
     DECIMALS,
@@ -22,6 +22,7 @@ from marketdata.serve.parameters import (
     ORDER,
     SHORT_LIMIT,
     SHORT_LIMIT_DEFAULT,
+    SHORT_LIMIT_MAX,
     START,
     SYMBOL,
     SYMBOL_REQUIRED,
@@ -55,6 +56,9 @@ LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, CANDLE_LIMIT, *VIEW)
 GAPS = (SYMBOL, EXCHANGE, GAP_STATES, SHORT_LIMIT, CURSOR)
 RUNS = (KIND, RUN_STATES, SHORT_LIMIT, CURSOR)
 COVERAGE = (SYMBOL, EXCHANGE, TIMEFRAME, START, END)
+METADATA = (SYMBOL, EXCHANGE)
+PLAIN_GAPS_LIMIT = Whole(SHORT_LIMIT.name, SHORT_LIMIT.description, default=SHORT_LIMIT_MAX, most=SHORT_LIMIT_MAX)
+PLAIN_GAPS = (SYMBOL, EXCHANGE, GAP_STATES, PLAIN_GAPS_LIMIT, CURSOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +159,20 @@ class GapQuery:
 
 def gap_query(parameters: Mapping[str, str]) -> GapQuery:
     """The question of /v1/gaps. Raises: RequestInvalid naming the parameter."""
-    given = given_parameters(parameters, GAPS)
+    return _gap_query(given_parameters(parameters, GAPS), SHORT_LIMIT)
+
+
+def plain_gap_query(parameters: Mapping[str, str]) -> GapQuery:
+    """The question of /gaps, which lists more at once. Raises: RequestInvalid naming the parameter."""
+    return _gap_query(given_parameters(parameters, PLAIN_GAPS), PLAIN_GAPS_LIMIT)
+
+
+def _gap_query(given: Given, limit: Whole) -> GapQuery:
     return GapQuery(
         symbol=SYMBOL.of(given),
         exchange=EXCHANGE.of(given),
         states=GAP_STATES.of(given),
-        limit=SHORT_LIMIT.of(given),
+        limit=limit.of(given),
         cursor=CURSOR.of(given),
     )
 
@@ -216,6 +228,20 @@ def coverage_query(parameters: Mapping[str, str]) -> CoverageQuery:
         start=START.of(given),
         end=END.of(given),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataQuery:
+    """A question for what is held: of one symbol, of one exchange, or of all."""
+
+    symbol: str | None = None
+    exchange: str | None = None
+
+
+def metadata_query(parameters: Mapping[str, str]) -> MetadataQuery:
+    """The question of /v1/metadata and /api/metadata. Raises: RequestInvalid naming the parameter."""
+    given = given_parameters(parameters, METADATA)
+    return MetadataQuery(SYMBOL.of(given), EXCHANGE.of(given))
 
 
 def no_parameters(parameters: Mapping[str, str]) -> None:

@@ -38,7 +38,7 @@ class Representation:
             "X-Data-Condition": self.condition,
             "X-Data-Coverage": self.coverage,
             "Content-Encoding": "" if self.coding is Coding.IDENTITY else self.coding.value,
-            "Link": _next(path, query_string, self.next_cursor),
+            "Link": next_link(path, query_string, self.next_cursor),
         }
         return {name: value for name, value in told.items() if value}
 
@@ -55,7 +55,8 @@ def carried_bytes(body: bytes | str) -> int:
     return len(body) + sum(body.count(character) for character in '"\\\n\r')
 
 
-def _next(path: str, query_string: str, cursor: str | None) -> str:
+def next_link(path: str, query_string: str, cursor: str | None) -> str:
+    """The Link header that leads to the next page: the same request with its cursor; empty if there is no more."""
     if cursor is None:
         return ""
     kept = [(name, value) for name, value in parse_qsl(query_string) if name != "cursor"]

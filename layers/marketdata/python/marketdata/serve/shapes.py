@@ -151,6 +151,12 @@ class Health(msgspec.Struct, frozen=True):
     status: Literal["live", "ready"]
 
 
+class PlainHealth(msgspec.Struct, frozen=True):
+    """The process answers, and reaches its store."""
+
+    status: Literal["ok"]
+
+
 class PushedTrade(msgspec.Struct, frozen=True):
     """A trade as its exchange numbered it; `side` is the taker's. Numbers are read exactly."""
 

@@ -35,9 +35,10 @@ def page_window(
     """The whole, settled buckets that a page of candles speaks of; None if there are none. `cut`: there may be more."""
     times = sorted(one.open_time for one in (*found[:1], *found[-1:]))
     first = start or (times[0] if times else None)
-    if first is None:
+    closes = timeframe.floor(settled)
+    if first is None or first >= closes:
         return None
-    opens, closes = timeframe.ceil(first), timeframe.floor(settled)
+    opens = timeframe.ceil(first)
     if end is not None and end < closes:
         closes = min(closes, timeframe.ceil(end))
     if cut and newest_first:
