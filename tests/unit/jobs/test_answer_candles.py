@@ -134,6 +134,12 @@ def test_equal_validators_are_of_equal_bytes_though_time_goes_on(store: Counting
     assert (first.word, first.body) == (later.word, later.body)
 
 
+def test_an_answer_as_of_another_minute_has_another_validator(store: CountingStore) -> None:
+    first, later = tagged(store), tagged(store, NOON + MINUTE)
+    assert first.body != later.body, "it says as of when it is"
+    assert first.word != later.word
+
+
 def test_a_repair_changes_the_validator(store: CountingStore) -> None:
     held = tagged(store)
     store.put_candles([candle(at("10:03"))])

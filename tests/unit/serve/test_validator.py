@@ -54,6 +54,7 @@ def test_the_live_edge_is_asked_for_each_time() -> None:
         ('"word"', None),
         ('"word.5"', None),
         ('"word.x"', None),
+        (f'"word.{"9" * 5_000}"', None),
         ("", None),
         (None, None),
     ],

@@ -16,7 +16,7 @@ PAST_AFTER = timedelta(days=1)
 _REVALIDATED = 0
 _A_DAY = 86_400
 _A_WEEK = 7 * _A_DAY
-_LIFETIMES = (_REVALIDATED, _A_DAY, _A_WEEK)
+_LIFETIMES = {str(seconds): seconds for seconds in (_REVALIDATED, _A_DAY, _A_WEEK)}
 _LONG = 240
 _DIGEST_CHARACTERS = 24
 
@@ -52,8 +52,8 @@ def held_lifetime(if_none_match: str | None, word: str) -> int | None:
     for given in (if_none_match or "").split(","):
         tag = given.strip().removeprefix("W/").strip('"')
         held, dot, seconds = tag.rpartition(".")
-        if dot and held == word and seconds.isdecimal() and int(seconds) in _LIFETIMES:
-            return int(seconds)
+        if dot and held == word and seconds in _LIFETIMES:
+            return _LIFETIMES[seconds]
     return None
 
 
