@@ -12,6 +12,7 @@ from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, Sett
 from rich.console import Console
 
 from cli import (
+    alerts,
     backfill,
     coverage,
     database,
@@ -50,6 +51,7 @@ app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
 

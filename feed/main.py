@@ -137,7 +137,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         open_mender=open_mender,
         publish=hub.publish,
         clock=clock,
-        feed_id=f"{socket.gethostname()}-{os.getpid()}",
+        feed_id=known.feed_shard.feed_id(f"{socket.gethostname()}-{os.getpid()}"),
         exchanges=frozenset(known.feed_exchanges) or None,
         shard=known.feed_shard,
         keep_trades=known.keep_ticks,

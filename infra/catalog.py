@@ -152,6 +152,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/snapshots", "api"),
     Route("GET", "/v1/comparisons", "api"),
     Route("GET", "/v1/jobs", "api"),
+    Route("GET", "/v1/alerts", "api"),
     Route("GET", "/v1/instruments", "api"),
     Route("GET", "/v1/status", "api"),
     Route("GET", "/v1/health/live", "api"),

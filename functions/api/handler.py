@@ -19,6 +19,7 @@ from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
 from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
+from marketdata.routes.alerts import add_alerts
 from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
 from marketdata.routes.documents import add_documents
@@ -56,6 +57,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     add_reports(made)
     add_old_reports(made)
     add_health(made)
+    add_alerts(made)
     add_documents(app, settings)
     _add_ticks(app, store, instruments, cursors, clock)
     _add_completeness(app, store, instruments, cursors, clock)

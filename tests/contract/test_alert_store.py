@@ -368,3 +368,11 @@ def test_rules_and_silences_are_replaced_and_removed_by_name(store: Store) -> No
 def test_a_lease_that_is_none_is_refused(store: Store, worker: str, lease: float, limit: int) -> None:
     with pytest.raises(StoreError):
         store.claim_messages(worker, now=NOON, lease_seconds=lease, limit=limit)
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"name": "n" * 61}, {"url": ""}, {"secrets": ("whsec_a",) * 6}])
+def test_a_target_that_cannot_be_is_refused_without_a_word_of_its_secrets(store: Store, wrong: dict[str, Any]) -> None:
+    with pytest.raises(StoreError) as refusal:
+        store.put_target(replace(HOOK, **wrong))
+    assert "whsec" not in str(refusal.value)
+    assert "hook.example" not in str(refusal.value)

@@ -2,14 +2,21 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from marketdata.clock import FakeClock
+from marketdata.compute.alert_machine import Resolved
+from marketdata.model.alert import Alert, AlertState, Severity, Told
+from marketdata.model.alert_book import Book
+from marketdata.model.alert_message import AlertMessage, MessageState, Try, Verdict
+from marketdata.model.alert_target import Target, TargetKind
 from marketdata.model.export import ExportQuestion
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.observe import Handler
+from marketdata.store.alerts import AlertChanges
 from marketdata.store.memory import MemoryStore
 
 from functions.api.handler import application as api_application
@@ -65,7 +72,7 @@ def handlers() -> dict[str, Handler]:
 
 
 def a_filled_store() -> MemoryStore:
-    """Two hours of candles, a gap, ticks, statistics and a run."""
+    """Two hours of candles, a gap, ticks, statistics, a run, and an alert that was told at the second try."""
     store, clock = a_store(), FakeClock(NOW)
     store.put_candles(minutes("10:00", "11:55"))
     store.record_gaps(BTC, M1, [Span(at("09:57"), at("09:59"))], cause="scan", found_at=NOW)
@@ -73,7 +80,23 @@ def a_filled_store() -> MemoryStore:
     call(ingest_application(store, LOCAL, clock), event("POST", "/v1/ingest", body=json.dumps(BODIES["/v1/ingest"])))
     question = ExportQuestion("coinbase", "BTC-USD", "1m", at("10:00"), NOW)
     store.order_export(EXPORT, "ann", question, now=NOW, expires_at=at("23:00"))
+    raise_one(store)
     return store
+
+
+def raise_one(store: MemoryStore) -> None:
+    """An alert that has ended, and a message about it with a try that failed."""
+    store.put_target(Target("hook", TargetKind.GENERIC, "https://hook.example/", ("whsec_x",)))
+    alert = Alert(
+        UUID(int=1), "k", "feed.down", Severity.CRITICAL, AlertState.FIRING, "down", NOW, BTC.exchange, context={"a": 1}
+    )
+    notice = {"title": "down", "alerts": [{"alert_id": str(alert.id)}]}
+    message = AlertMessage(UUID(int=2), "hook", notice, alert.severity, NOW, NOW)
+    store.commit_alerts(0, AlertChanges(Book(), fired=(alert,), messages=(message,)), now=NOW)
+    (leased,) = store.claim_messages("w", now=NOW, lease_seconds=60, limit=1)
+    store.record_try(leased, Verdict(MessageState.WAITING, Try(1, NOW, None, "no answer", 0.5), next_at=NOW))
+    changes = AlertChanges(Book(), resolved=(Resolved(alert.id, NOW),), told=((alert.id, Told.RESOLVED),))
+    store.commit_alerts(1, changes, now=NOW)
 
 
 @pytest.mark.parametrize(("method", "path", "function"), [(one.method, one.path, one.function) for one in NAMED])

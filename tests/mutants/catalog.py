@@ -466,4 +466,57 @@ MUTANTS: tuple[Mutant, ...] = (
         "bisect_right(self._sequences, sequence + 1)",
         ("tests/unit/feed",),
     ),
+    # Alerts and their delivery.
+    Mutant(
+        "delivered-before-it-was-sent",
+        "layers/marketdata/python/marketdata/jobs/deliver_alerts.py",
+        "            answer = post(message, target, begun, self.send)\n",
+        "            self.store.record_try(\n"
+        "                message, Verdict(MessageState.DELIVERED, Try(message.attempt, begun, 200))\n"
+        "            )\n"
+        "            answer = post(message, target, begun, self.send)\n",
+        ("tests/unit/jobs/test_alert_crashes.py",),
+    ),
+    Mutant(
+        "sent-again-under-another-id",
+        "layers/marketdata/python/marketdata/jobs/deliver_alerts.py",
+        'return f"msg_{message.id.hex}"',
+        'return f"msg_{message.id.hex}_{message.attempt}"',
+        ("tests/unit/jobs/test_alert_crashes.py",),
+    ),
+    Mutant(
+        "sent-unsigned-where-there-is-no-key",
+        "layers/marketdata/python/marketdata/jobs/deliver_alerts.py",
+        "        if not target.secrets:\n",
+        "        if False:\n",
+        ("tests/unit/serve/test_alert_shapes.py",),
+    ),
+    Mutant(
+        "told-without-a-message",
+        "layers/marketdata/python/marketdata/jobs/raise_alerts.py",
+        "        messages=tuple(messages),\n",
+        "        messages=(),\n",
+        ("tests/unit/jobs/test_raise_alerts.py",),
+    ),
+    Mutant(
+        "private-address-among-public-ones",
+        "layers/marketdata/python/marketdata/net/public_address.py",
+        "not all(map(is_public, addresses))",
+        "not any(map(is_public, addresses))",
+        ("tests/unit/net/test_public_address.py",),
+    ),
+    Mutant(
+        "flapping-told-each-time",
+        "layers/marketdata/python/marketdata/compute/alert_machine.py",
+        "        flapping=len(changes) > CHANGES_MAX,\n",
+        "        flapping=False,\n",
+        ("tests/unit/compute/test_alert_machine.py",),
+    ),
+    Mutant(
+        "lease-of-another-taken-for-one-s-own",
+        "migrations/20261121001710_alert_outbox.sql",
+        "v_message.worker is distinct from p_worker or v_message.attempt <> p_attempt",
+        "v_message.state <> 'waiting'",
+        ("tests/contract/test_alert_store.py",),
+    ),
 )

@@ -327,6 +327,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts and what became of telling them. */
+        get: operations["alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -1021,6 +1038,71 @@ export interface components {
         Health: {
             /** @enum {unknown} */
             status: "live" | "ready";
+        };
+        /** Alerts */
+        Alerts: {
+            data: components["schemas"]["AlertRecord"][];
+            next_cursor: string | null;
+            meta: components["schemas"]["AlertsMeta"];
+        };
+        /**
+         * AlertRecord
+         * @description It held since `started_at`, fired at `created_at`, and no longer held at `resolved_at`.
+         *
+         *         `told`: the last that targets were told: firing, flapping, resolved; silenced if it ended unheard.
+         */
+        AlertRecord: {
+            id: string;
+            rule: string;
+            dedup_key: string;
+            severity: string;
+            state: string;
+            flapping: boolean;
+            summary: string;
+            exchange: string | null;
+            symbol: string | null;
+            timeframe: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            created_at: string;
+            resolved_at: string | null;
+            seconds: number | null;
+            context: Record<string, never>;
+            told: string | null;
+            told_at: string | null;
+            deliveries: components["schemas"]["DeliveryRecord"][];
+        };
+        /**
+         * DeliveryRecord
+         * @description A message to one target that tells of the alert. `id` is its webhook-id; `next_at` when it is tried again.
+         */
+        DeliveryRecord: {
+            id: string;
+            target: string;
+            state: string;
+            /** Format: date-time */
+            created_at: string;
+            next_at: string | null;
+            delivered_at: string | null;
+            tries: components["schemas"]["TryRecord"][];
+        };
+        /**
+         * TryRecord
+         * @description One attempt: `status` is the receiver's HTTP status, null if it did not answer; `error` says why it failed.
+         */
+        TryRecord: {
+            attempt: number;
+            /** Format: date-time */
+            at: string;
+            status: number | null;
+            error: string;
+            seconds: number;
+        };
+        /** AlertsMeta */
+        AlertsMeta: {
+            /** Format: date-time */
+            as_of: string;
         };
         /**
          * Ticks
@@ -2689,6 +2771,62 @@ export interface operations {
             };
             400: components["responses"]["Refusal400"];
             401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    alerts: {
+        parameters: {
+            query?: {
+                /** @description States of alerts, with commas between them. Also `states`, `status`. */
+                state?: ("firing" | "resolved" | "all")[];
+                /** @description Severities, with commas between them. */
+                severity?: ("info" | "warning" | "error" | "critical" | "all")[];
+                /**
+                 * @description The name of a rule; without it, every rule. Also `type`.
+                 * @example feed.down
+                 */
+                rule?: string;
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol?: string;
+                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same question. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alerts"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
             413: components["responses"]["Refusal413"];
             429: components["responses"]["Refusal429"];
             500: components["responses"]["Refusal500"];

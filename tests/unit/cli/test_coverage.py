@@ -20,13 +20,14 @@ from tests.unit.cli.test_main import MARKETDATA
 DAY = date(2026, 8, 9)
 
 
-def run(supabase: RunningSupabase, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(supabase: RunningSupabase, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         "PATH": "",
         "COLUMNS": "160",
         "PYTHONPATH": ":".join(sys.path),
         "SUPABASE_URL": supabase.url,
         "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
+        **more,
     }
     return subprocess.run(
         [MARKETDATA, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment

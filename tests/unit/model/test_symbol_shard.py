@@ -1,7 +1,7 @@
 """Symbols that several feeds share."""
 
 import pytest
-from marketdata.model.symbol_shard import SymbolShard
+from marketdata.model.symbol_shard import SymbolShard, shard_named
 
 SYMBOLS = [f"{base}-{quote}" for base in ("BTC", "ETH", "SOL", "DOGE", "ADA", "XRP") for quote in ("USD", "EUR", "GBP")]
 
@@ -19,3 +19,9 @@ def test_every_process_shares_alike() -> None:
 def test_there_is_no_fourth_of_three() -> None:
     with pytest.raises(ValueError, match="no shard 4 of 3"):
         SymbolShard(4, 3)
+
+
+def test_a_feed_is_told_from_those_that_share_its_symbols_by_its_name() -> None:
+    assert shard_named(SymbolShard(2, 3).feed_id("host-shard-7")) == "2/3"
+    assert SymbolShard().feed_id("host-7") == "host-7"
+    assert shard_named("host-7") == ""

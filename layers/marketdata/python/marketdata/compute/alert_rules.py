@@ -75,9 +75,8 @@ def _of_feed(feed: FeedFact, now: datetime) -> Iterator[Condition]:
     silence = now - (feed.stored_at or feed.updated_at)
     if silence > FEED_SILENCE_MAX:
         said = f"{feed.exchange}: no feed has reported for {_seconds(silence)}"
-        yield _condition(
-            FEED_DOWN, said, feed.exchange, since=feed.updated_at, context={"value": silence.total_seconds()}
-        )
+        values = {"value": silence.total_seconds(), "threshold": FEED_SILENCE_MAX.total_seconds()}
+        yield _condition(FEED_DOWN, said, feed.exchange, since=feed.updated_at, context=values)
     elif feed.state == "down" or (feed.state == "connecting" and now - feed.started_at > FEED_START_MAX):
         said = f"{feed.exchange}: the feed is not connected"
         yield _condition(FEED_DOWN, said, feed.exchange, since=feed.last_message_at, context={"reason": feed.detail})

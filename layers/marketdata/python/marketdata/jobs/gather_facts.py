@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marketdata.compute.alert_facts import Facts, FeedFact
-from marketdata.compute.alert_rules import GAP_AGE_MAX, is_trading
+from marketdata.compute.alert_rules import FEED_SILENCE_MAX, GAP_AGE_MAX, is_trading
 from marketdata.compute.calendar import closed
 from marketdata.compute.daily_coverage import DayCoverage, expected_buckets
 from marketdata.compute.market_rules import Measured, market_value, minutes_needed
@@ -18,6 +18,7 @@ from marketdata.model.instrument import Instrument
 from marketdata.model.job_run import JobRun
 from marketdata.model.span import Span
 from marketdata.model.statistics import RoiStatistic
+from marketdata.model.symbol_shard import shard_named
 from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.store.alerts import AlertDesk
 from marketdata.store.answers import FeedStatus
@@ -51,30 +52,42 @@ def gather_facts(store: Store, desk: AlertDesk, now: datetime, periods: Mapping[
 
 
 def newest_feeds(statuses: Iterable[FeedStatus]) -> tuple[FeedFact, ...]:
-    """What the newest feed of each exchange said: of two that overlap in a deploy, the one that is to stay."""
-    newest: dict[str, FeedStatus] = {}
-    for status in statuses:
-        known = newest.get(status.exchange)
-        if known is None or _precedence(status) > _precedence(known):
-            newest[status.exchange] = status
-    return tuple(
-        FeedFact(
-            exchange=one.exchange,
-            state=one.state,
-            started_at=one.started_at,
-            updated_at=one.updated_at,
-            last_message_at=one.last_message_at,
-            stored_at=one.stored_at,
-            spooled=one.spooled,
-            spool_max=one.spool_max,
-            detail=one.detail,
-        )
-        for _, one in sorted(newest.items())
+    """What the newest feed of each exchange said, and of each part, where several share its symbols.
+
+    Of two that overlap in a deploy, the one that is to stay; feeds of another division are gone.
+    """
+    of_shard: dict[tuple[str, str], list[FeedStatus]] = {}
+    division: dict[str, str] = {}
+    for status in sorted(statuses, key=lambda one: one.updated_at, reverse=True):
+        shard = shard_named(status.feed_id)
+        if _division(shard) == division.setdefault(status.exchange, _division(shard)):
+            of_shard.setdefault((status.exchange, shard), []).append(status)
+    return tuple(_fact(_staying(one)) for _, one in sorted(of_shard.items()))
+
+
+def _staying(statuses: Sequence[FeedStatus]) -> FeedStatus:
+    """Newest first; of those that speak at the same time the one that is live, then the one that began last."""
+    speaking = [one for one in statuses if statuses[0].updated_at - one.updated_at <= FEED_SILENCE_MAX]
+    return max(speaking, key=lambda one: (one.state == "live", one.started_at))
+
+
+def _fact(status: FeedStatus) -> FeedFact:
+    return FeedFact(
+        exchange=status.exchange,
+        state=status.state,
+        started_at=status.started_at,
+        updated_at=status.updated_at,
+        last_message_at=status.last_message_at,
+        stored_at=status.stored_at,
+        spooled=status.spooled,
+        spool_max=status.spool_max,
+        detail=status.detail,
     )
 
 
-def _precedence(status: FeedStatus) -> tuple[bool, datetime, datetime]:
-    return (status.state == "live", status.updated_at, status.started_at)
+def _division(shard: str) -> str:
+    """Of `2/3`, the 3."""
+    return shard.partition("/")[2]
 
 
 def day_shares(store: Store, book: Book, instruments: Sequence[Instrument], now: datetime) -> tuple[DayShare, ...]:

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from marketdata.compute.alert_facts import GapFact
+from marketdata.errors import StoreError
 from marketdata.model.alert import Alert
 from marketdata.model.alert_message import AlertMessage, MessageState, Silence, Verdict
 from marketdata.model.alert_rule import MarketRule
@@ -14,7 +15,7 @@ from marketdata.model.alert_target import Target
 from marketdata.model.span import Span
 from marketdata.store.alert_rows import AlertRow, DeskRow, changes_row, message_row
 from marketdata.store.alerts import AlertChanges, AlertDesk, AlertQuestion, MissedHistory
-from marketdata.store.limits import check_limit
+from marketdata.store.limits import check_limit, target_refused
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.wire import time_text
 
@@ -122,7 +123,9 @@ class SupabaseAlerts:
         return self._client.call("replay_messages", "replay_messages_v1", arguments, int)
 
     def put_target(self, target: Target) -> None:
-        """See Store."""
+        """See Store. One that cannot be is refused here: the database would quote its row, secrets and all."""
+        if reason := target_refused(target):
+            raise StoreError("put_target", reason)
         arguments = {"p_target": msgspec.to_builtins(target)}
         self._client.call("put_target", "put_alert_target_v1", arguments, object)
 
