@@ -52,9 +52,10 @@ def answered(served: Served, request: pytest.FixtureRequest) -> Iterator[Counter
     statuses: Counter[int] = Counter()
     yield statuses
     told = ", ".join(f"{count:,} x {status}" for status, count in sorted(statuses.items()))
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:
-        terminal.write_line(f"\n{statuses.total():,} questions to the API: {told}")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print(f"\n{statuses.total():,} questions to the API: {told}")
     with MarketDataClient(served.url) as client:
         assert client.get_instruments(), "what was asked broke what others need"
 

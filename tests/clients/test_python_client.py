@@ -109,6 +109,17 @@ def test_tables_keep_every_digit_if_asked(client: MarketDataClient) -> None:
     assert found.to_arrow(exact=True)["close"].to_pylist() == closes
 
 
+def test_candles_are_the_same_as_arrow_and_as_json(served: Served) -> None:
+    asked = ("coinbase", "ETH-USD", "1m", MIDNIGHT, MIDNIGHT + timedelta(hours=2))
+    with warnings.catch_warnings(action="ignore"):
+        with MarketDataClient(served.url, arrow=True) as client:
+            as_arrow = client.get_candles(*asked)
+        with MarketDataClient(served.url, arrow=False) as client:
+            as_json = client.get_candles(*asked)
+    assert list(as_arrow) == list(as_json)
+    assert (as_arrow.gaps, as_arrow.coverage) == (as_json.gaps, as_json.coverage)
+
+
 def test_an_empty_answer_makes_empty_tables(client: MarketDataClient) -> None:
     with warnings.catch_warnings(action="ignore"):
         found = client.get_candles("coinbase", "BTC-USD", start="1999-01-01", end="1999-01-02")

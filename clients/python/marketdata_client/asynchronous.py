@@ -29,6 +29,8 @@ from marketdata_client.questions import Answer, Asking, Question, Result
 class AsyncMarketDataClient:
     """Asks one service, `base_url` or MARKETDATA_URL; `api_key` or MARKETDATA_API_KEY where reads need one.
 
+    `arrow` says whether candles travel as Arrow; unless said, they do where pyarrow is installed.
+
     Pages and polite retries are its own affair. `http` may be an httpx.AsyncClient of the caller's, who then closes it.
     """
 
@@ -37,11 +39,12 @@ class AsyncMarketDataClient:
         base_url: str | None = None,
         *,
         api_key: str | None = None,
+        arrow: bool | None = None,
         timeout_seconds: float = 30.0,
         patience: Patience | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._options = options(base_url, api_key)
+        self._options = options(base_url, api_key, arrow)
         self._http = http or httpx.AsyncClient(timeout=timeout_seconds)
         self._owned = http is None
         self._patience = patience or Patience()
@@ -169,10 +172,9 @@ class AsyncMarketDataClient:
 
     async def _try(self, question: Question) -> tuple[Answer | None, Exception | None]:
         url = f"{self._options.url}{question.path}"
+        headers = question_headers(self._options, is_of_candles=question.is_of_candles)
         try:
-            return answer_of(
-                await self._http.get(url, params=question.query, headers=question_headers(self._options))
-            ), None
+            return answer_of(await self._http.get(url, params=question.query, headers=headers)), None
         except httpx.TransportError as error:
             return None, error
 

@@ -127,9 +127,9 @@ def gap_of(record: Mapping[str, Any]) -> Gap:
     return Gap(start, end, record.get("buckets", 0), record.get("state", MISSING), record.get("reason", ""))
 
 
-def moment(text: str) -> datetime:
-    """An aware time from RFC 3339."""
-    return datetime.fromisoformat(text)
+def moment(told: str | datetime) -> datetime:
+    """An aware time from RFC 3339; one that is a time already stays as it is."""
+    return told if isinstance(told, datetime) else datetime.fromisoformat(told)
 
 
 def joined(pages: Sequence[Mapping[str, Any]], rows: Sequence[Candle]) -> Candles:

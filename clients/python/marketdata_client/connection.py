@@ -9,6 +9,7 @@ import httpx
 
 from marketdata_client.patience import TRANSIENT, retry_after_seconds
 from marketdata_client.questions import Answer
+from marketdata_client.wire import JSON, accepted
 
 DEFAULT_URL = "http://localhost:8100"
 # The stream says something every 15 seconds, so a connection that is silent for longer is dead.
@@ -21,18 +22,21 @@ class Options:
 
     url: str
     api_key: str
+    candles: str = JSON
+    """What candles may come as: media types."""
 
 
-def options(base_url: str | None, api_key: str | None) -> Options:
+def options(base_url: str | None, api_key: str | None, arrow: bool | None) -> Options:
     """As given, else from the environment, else a service on this machine."""
     url = base_url or os.environ.get("MARKETDATA_URL") or DEFAULT_URL
-    return Options(url.rstrip("/"), api_key if api_key is not None else os.environ.get("MARKETDATA_API_KEY", ""))
+    key = api_key if api_key is not None else os.environ.get("MARKETDATA_API_KEY", "")
+    return Options(url.rstrip("/"), key, accepted(arrow))
 
 
-def question_headers(chosen: Options) -> dict[str, str]:
+def question_headers(chosen: Options, *, is_of_candles: bool = False) -> dict[str, str]:
     """The headers of a question."""
     key = {"x-api-key": chosen.api_key} if chosen.api_key else {}
-    return {"Accept": "application/json", **key}
+    return {"Accept": chosen.candles if is_of_candles else JSON, **key}
 
 
 def headers_of(chosen: Options, last_event_id: str | None) -> dict[str, str]:
@@ -53,7 +57,8 @@ def stream_parameters(
 def answer_of(response: httpx.Response) -> Answer:
     """A response that was read."""
     retry_after = retry_after_seconds(response.headers.get("Retry-After"), time.time())
-    return Answer(response.status_code, response.content, retry_after)
+    media = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return Answer(response.status_code, response.content, retry_after, media)
 
 
 def is_transient(answer: Answer) -> bool:

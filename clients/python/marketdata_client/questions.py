@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from marketdata_client import wire
 from marketdata_client.candles import AVAILABLE, Candle, Candles, candle_of, joined
 from marketdata_client.errors import MarketDataClientError, error_of
 
@@ -25,6 +26,8 @@ class Question:
 
     path: str
     parameters: Mapping[str, str | int | None] = field(default_factory=dict)
+    is_of_candles: bool = False
+    """Whether the answer may come as Arrow."""
 
     @property
     def query(self) -> dict[str, str]:
@@ -39,6 +42,11 @@ class Answer:
     status: int
     body: bytes
     retry_after: float | None = None
+    media: str = wire.JSON
+
+    def page(self) -> Any:
+        """The document of a page of candles, in whichever format it came. Raises: as `json`."""
+        return wire.read_arrow(self.body) if self.status < 400 and self.media == wire.ARROW else self.json()
 
     def json(self) -> Any:
         """The document. Raises: ApiError if it tells of a problem; MarketDataClientError if it is none."""
@@ -78,7 +86,8 @@ def candles(
     cursor = None
     while not metas or (cursor and (rows_max is None or len(rows) < rows_max)):
         left = PAGE_ROWS if rows_max is None else min(PAGE_ROWS, rows_max - len(rows))
-        page = (yield Question("/v1/candles", {**asked, "limit": left, "cursor": cursor})).json()
+        parameters = {**asked, "limit": left, "cursor": cursor}
+        page = (yield Question("/v1/candles", parameters, is_of_candles=True)).page()
         rows += map(candle_of, page["data"])
         metas.append(page["meta"])
         cursor = page["next_cursor"]
@@ -88,7 +97,7 @@ def candles(
 def latest(exchange: str | None, symbol: str, timeframe: str, limit: int) -> Asking[Candles]:
     """The newest candles, oldest first."""
     asked: dict[str, str | int | None] = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe}
-    page = (yield Question("/v1/candles/latest", {**asked, "limit": limit})).json()
+    page = (yield Question("/v1/candles/latest", {**asked, "limit": limit}, is_of_candles=True)).page()
     return joined([page["meta"]], [candle_of(record) for record in page["data"]])
 
 
