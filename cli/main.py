@@ -16,6 +16,7 @@ from cli import (
     backfill,
     coverage,
     database,
+    doctor,
     export,
     feed_ticks,
     gaps,
@@ -47,6 +48,7 @@ app.command("coverage")(coverage.coverage)
 app.command("roi")(roi.roi)
 app.command("export")(export.export)
 app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
 app.add_typer(import_history.app, name="import")
 app.add_typer(gaps.app, name="gaps")
 app.add_typer(instruments.app, name="instruments")

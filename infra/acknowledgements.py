@@ -70,7 +70,7 @@ ALWAYS: tuple[Acknowledgement, ...] = (
         for action in ("Abort*", "DeleteObject*", "GetBucket*", "GetObject*", "List*")
     ),
     Acknowledgement(
-        "AwsSolutions-IAM5[Resource::*]", f"{COPIER}/ServiceRole", "cloudfront:CreateInvalidation, while deploying"
+        "AwsSolutions-IAM5[Resource::*]", f"{COPIER}/ServiceRole", "it clears CloudFront's cache while deploying"
     ),
     Acknowledgement("AwsSolutions-IAM5[Resource::<DashboardBucketA782FB5B.Arn>/*]", f"{COPIER}/ServiceRole", _COPIES),
     Acknowledgement(

@@ -1,7 +1,7 @@
 """What is watched on AWS: each alarm, when it rings, and where its reader is sent. Plain numbers; no construction kit.
 
-`name` is also the section of docs/runbook.md. Metrics of ours have no dimension but the service: one for each symbol
-would be a metric to pay for.
+`name` is also the section of docs/runbook-aws.md. Metrics of ours have no dimension but the service: one for each
+symbol would be a metric to pay for.
 """
 
 from dataclasses import dataclass

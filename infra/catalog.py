@@ -124,6 +124,12 @@ FUNCTIONS: tuple[Function, ...] = (
         memory_megabytes=256,  # it waits for the database and for receivers
         concurrency_reserved=1,
     ),
+    Function(
+        "announce_alarm",
+        "Tells the alert webhook of an alarm of CloudWatch.",
+        timeout_seconds=30,  # one webhook has fifteen
+        memory_megabytes=256,
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -194,7 +200,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("fetch_snapshots", "fetch_snapshots", every_minutes=15, after_minutes=7),
 )
 
-NOTICES: tuple[str, ...] = ()
+NOTICES: tuple[str, ...] = ("announce_alarm",)
 """The functions that hear each alarm of the cloud's own watching."""
 
 

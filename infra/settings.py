@@ -85,7 +85,7 @@ class DeploySettings(BaseModel):
     coingecko_ids: str = ""
     alert_email: str = ""
     """Gets each alarm too, once it has confirmed the mail that AWS sends it."""
-    runbook_url: str = "docs/runbook.md"
+    runbook_url: str = "docs/runbook-aws.md"
     """Where alarms send their reader, before the `#section`."""
 
     live_gateway: bool = False

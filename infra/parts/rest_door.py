@@ -102,7 +102,7 @@ class RestDoor(Construct):
 
 def needs_key(route: Route) -> bool:
     """Whether a reader must show a key of a usage plan."""
-    return route.function == "api" and "/health/" not in route.path
+    return route.function == "api" and "/health" not in route.path
 
 
 def _managed(name: str, priority: int) -> waf.CfnWebACL.RuleProperty:

@@ -235,7 +235,7 @@ def test_readers_of_a_rest_api_show_a_key_and_health_needs_none(everything: Asse
     methods = everything.resources("AWS::ApiGateway::Method").values()
     needing = [one for one in methods if one.get("ApiKeyRequired")]
     assert (
-        len(needing) == len([route for route in ROUTES if route.function == "api" and "/health/" not in route.path]) - 1
+        len(needing) == len([route for route in ROUTES if route.function == "api" and "/health" not in route.path]) - 1
     )
     assert everything.resources("AWS::ApiGateway::UsagePlanKey")
     assert everything.resources("AWS::WAFv2::WebACLAssociation")
@@ -247,7 +247,7 @@ def test_every_alarm_reaches_the_topic_and_names_its_section_of_the_runbook(eith
     assert len(alarms) >= 6
     for one in alarms:
         assert one["AlarmActions"] == one["OKActions"] == [{"Ref": topic}]
-        assert "docs/runbook.md#" in one["AlarmDescription"]
+        assert "docs/runbook-aws.md#" in one["AlarmDescription"]
 
 
 def test_a_feed_that_says_nothing_is_an_alarm(either: Assembly) -> None:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from marketdata.clock import FakeClock
 from marketdata.jobs.run_job import JOBS
 
-from infra.catalog import DEFAULT_PATH, FUNCTIONS, ROUTES, SCHEDULES, Function, Route, function_named
+from infra.catalog import DEFAULT_PATH, FUNCTIONS, NOTICES, ROUTES, SCHEDULES, Function, Route, function_named
 from tests.functions.calls import call, event, settings
 from tests.market import a_store, at
 
@@ -52,7 +52,8 @@ def test_a_function_shows_an_event(function: Function) -> None:
     event_of_it = json.loads((ROOT / function.path / "event.json").read_text())
     routes = {f"{route.method} {route.path}" for route in NAMED if route.function == function.name}
     jobs = {schedule.job for schedule in SCHEDULES if schedule.function == function.name}
-    assert event_of_it.get("routeKey") in routes or event_of_it.get("job") in jobs
+    called_by_alarms = function.name in NOTICES and event_of_it["Records"][0]["EventSource"] == "aws:sns"
+    assert called_by_alarms or event_of_it.get("routeKey") in routes or event_of_it.get("job") in jobs
     assert import_module(function.module).__doc__
 
 
@@ -61,7 +62,9 @@ def test_whatever_is_named_exists_once() -> None:
     keys = [(route.method, route.path) for route in ROUTES]
     assert len(names) == len(set(names))
     assert len(keys) == len(set(keys))
-    assert {route.function for route in ROUTES} | {schedule.function for schedule in SCHEDULES} == set(names)
+    assert {route.function for route in ROUTES} | {schedule.function for schedule in SCHEDULES} | {*NOTICES} == set(
+        names
+    )
 
 
 def test_a_schedule_runs_a_job_that_there_is_and_divides_the_day() -> None:

@@ -1,5 +1,10 @@
 """What each function is given, held against the catalog and the settings that there are."""
 
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
 from marketdata.settings import Settings
 
 from infra.bundle import ROOT
@@ -37,3 +42,12 @@ def test_what_a_secret_holds_is_a_setting_that_someone_reads() -> None:
 def test_a_layer_that_a_function_needs_has_its_lock() -> None:
     for name in {"vendor", *(layer for needs in NEEDS.values() for layer in needs.layers)}:
         assert "--hash=sha256:" in (ROOT / "layers" / name / "requirements.txt").read_text()
+
+
+@pytest.mark.parametrize("lock", ["layers/vendor/requirements.txt", "feed/requirements.txt"])
+def test_what_is_shipped_is_what_the_library_asks_for(lock: str) -> None:
+    """A dependency that is new: `uv pip compile` the lock again, as docs/deploy.md says."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    locked = {line.partition(" ")[0] for line in Path(ROOT, lock).read_text().splitlines() if "==" in line}
+    pinned = {re.sub(r"\[.*?\]", "", one.partition(";")[0]).strip() for one in asked}
+    assert pinned <= locked
