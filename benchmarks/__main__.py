@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-NAMES = ("hot_path", "store", "answers", "api", "gap_scan", "imports", "roi")
+NAMES = ("hot_path", "store", "answers", "api", "gap_scan", "imports", "roi", "cold_start")
 
 TABLE_WIDTH = 140
 

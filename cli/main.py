@@ -17,6 +17,7 @@ from cli import (
     coverage,
     database,
     doctor,
+    export,
     feed_ticks,
     gaps,
     import_history,
@@ -45,6 +46,7 @@ app.command("feed-ticks")(feed_ticks.feed_ticks)
 app.command("backfill")(backfill.backfill)
 app.command("coverage")(coverage.coverage)
 app.command("roi")(roi.roi)
+app.command("export")(export.export)
 app.command("verify")(verify.verify)
 app.command("doctor")(doctor.doctor)
 app.add_typer(import_history.app, name="import")

@@ -111,6 +111,13 @@ FUNCTIONS: tuple[Function, ...] = (
         concurrency_reserved=1,
     ),
     Function(
+        "export",
+        "Writes the files of candles that somebody ordered.",
+        timeout_seconds=115,  # less than the two minutes to its next run
+        memory_megabytes=1024,  # a month of minutes, and pyarrow
+        concurrency_reserved=1,
+    ),
+    Function(
         "alerts",
         "Judges the system and the markets, and tells whoever is to know.",
         timeout_seconds=58,  # less than the minute to its next run
@@ -128,6 +135,8 @@ FUNCTIONS: tuple[Function, ...] = (
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/candles", "api"),
     Route("GET", "/v1/candles/latest", "api"),
+    Route("POST", "/v1/exports", "api"),
+    Route("GET", "/v1/exports/{id}", "api"),
     Route("GET", "/v1/candles/count", "api"),
     Route("GET", "/candles", "api"),
     Route("GET", "/candles/latest", "api"),
@@ -179,6 +188,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("gap_scan", "gap_scan", every_minutes=5),
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
+    Schedule("export", "export", every_minutes=2),
     # It looks again every few seconds until its minute is over.
     Schedule("alerts", "alerts", every_minutes=1),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.

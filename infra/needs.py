@@ -73,7 +73,7 @@ FEED = Needs(secrets=(SUPABASE, "oanda"))
 # A run that goes on looking until its minute is over would be paid for all of it, some 15 dollars a month: on AWS the
 # two jobs of each minute look once.
 NEEDS: dict[str, Needs] = {
-    "api": Needs(secrets=(SUPABASE, "redis")),
+    "api": Needs(secrets=(SUPABASE, "ingest", "redis"), exports=True),  # any key reads, and links to files are signed
     "ingest": Needs(secrets=(SUPABASE, "ingest", "redis")),
     "cron": Needs(secrets=(SUPABASE, "cron", "oanda", "coingecko", "redis", "alerts")),  # it runs any job
     "roll_up": Needs(),
@@ -83,6 +83,7 @@ NEEDS: dict[str, Needs] = {
     "audit_coverage": Needs(),
     "fetch_snapshots": Needs(secrets=(SUPABASE, "coingecko")),
     "roi_stats": Needs(),
+    "export": Needs(layers=("arrow",), exports=True),
     "announce_alarm": Needs(secrets=(SUPABASE, "alerts")),
     "alerts": Needs(secrets=(SUPABASE, "alerts"), environment=(("ALERT_POLL_SECONDS", "0"),)),
 }

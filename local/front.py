@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, web
+from marketdata.store.file_shelf import LOCAL_PATH
 
 from local.api_gateway import add_api_routes
 from local.supabase_gateway import add_supabase_routes
@@ -24,17 +25,37 @@ _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def front(
-    *, supabase_url: str, supabase_keys: SupabaseKeys, feed_url: str, invented: Mapping[str, web.Application]
+    *,
+    supabase_url: str,
+    supabase_keys: SupabaseKeys,
+    feed_url: str,
+    invented: Mapping[str, web.Application],
+    files: Path | None = None,
 ) -> web.Application:
-    """The whole application; `invented` are the exchanges that this house invents, each at a path of its own."""
+    """The whole application; `invented` are the exchanges that this house invents, each at a path of its own.
+
+    `files` is the folder of exports, whose names nobody guesses; a house without one has no exports.
+    """
     app = web.Application(client_max_size=_BODY_BYTES_MAX)
     add_supabase_routes(app, supabase_url, supabase_keys)
     add_api_routes(app)
     _add_feed_routes(app, feed_url)
+    if files is not None:
+        _add_files(app, files)
     for path, exchange in invented.items():
         app.add_subapp(path, exchange)
     _add_page(app)
     return app
+
+
+def _add_files(app: web.Application, folder: Path) -> None:
+    async def file(request: web.Request) -> web.StreamResponse:
+        path = folder / request.match_info["name"]
+        if not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers={"Cache-Control": "private, no-store"})
+
+    app.router.add_get(LOCAL_PATH + "{name:[0-9a-f]{32}[.]parquet}", file)
 
 
 def _add_feed_routes(app: web.Application, feed_url: str) -> None:

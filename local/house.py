@@ -148,6 +148,7 @@ class House:
             "SUPABASE_SERVICE_ROLE_KEY": supabase.service_key,
             "DATABASE_URL": supabase.dsn,
             "COINBASE_REST_URL": self._rest_url(),
+            "EXPORT_FOLDER": str((self._plan.home / "exports").resolve()),
             "FEED_EXCHANGES": self._only_exchanges(),
             # What real assets are worth does not belong beside an invented market.
             "COINGECKO_IDS": os.environ.get("COINGECKO_IDS", "") if self._plan.live else "",
@@ -186,6 +187,7 @@ class House:
             supabase_keys=supabase.keys,
             feed_url=f"http://127.0.0.1:{self._feed_port}",
             invented=invented,
+            files=self._plan.home / "exports",
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()

@@ -59,6 +59,7 @@ HEADERS: dict[str, Any] = {
         "description": 'How it stands, as in `"default";r=599;t=60`: so many are left, and all of them again then.',
         "schema": {"type": "string"},
     },
+    "Location": {"description": "Where to ask how it is.", "schema": {"type": "string"}},
     "ETag": {"description": "A strong validator, made of what the answer says.", "schema": {"type": "string"}},
     "Cache-Control": {
         "description": "`no-cache` at the live edge; a lifetime for time that is past and held whole.",
@@ -97,15 +98,18 @@ MEDIA: dict[str, Any] = {
     "application/vnd.apache.arrow.stream": {"type": "string", "contentEncoding": "binary"},
 }
 
-ACCESS: dict[Access, dict[str, Any]] = {
-    Access.PUBLIC: {
-        "readKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "Where reads are closed."},
-        "readBearer": {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "Where reads are closed: a key, or the access token of a user who is logged in.",
-        },
+_READER: dict[str, Any] = {
+    "readKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "Any key."},
+    "readBearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Any key, or the access token of a user who is logged in.",
     },
+}
+
+ACCESS: dict[Access, dict[str, Any]] = {
+    Access.PUBLIC: _READER,
+    Access.READER: _READER,
     Access.INGEST: {
         "ingestKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "An ingest key."},
         "ingestBearer": {"type": "http", "scheme": "bearer", "description": "An ingest key."},

@@ -34,6 +34,7 @@ delete from public.market_aggregates;
 delete from public.market_comparisons;
 delete from public.kept_answers;
 delete from public.api_keys;
+delete from public.exports;
 delete from public.request_quotas;
 delete from public.retention;
 delete from public.coverage;

@@ -23,6 +23,7 @@ from marketdata.routes.alerts import add_alerts
 from marketdata.routes.candles import add_candles, add_old_candles
 from marketdata.routes.desk import desk
 from marketdata.routes.documents import add_documents
+from marketdata.routes.exports import add_exports
 from marketdata.routes.reports import add_health, add_old_reports, add_reports
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.gateway_events import parameters
@@ -62,6 +63,7 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     _add_completeness(app, store, instruments, cursors, clock)
     _add_statistics(app, store, instruments, cursors, clock)
     _add_reports(app, store, instruments, cursors, clock)
+    add_exports(made, settings)
 
 
 def _add_ticks(

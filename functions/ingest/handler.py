@@ -15,9 +15,10 @@ numbers too, which are read exactly. A request may carry an `Idempotency-Key`: s
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from marketdata import http_function
+from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
@@ -51,12 +52,11 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
+    remembered = wiring.remembered_answers(settings, store, failed=lambda: count("AnswersNotRemembered"))
 
-    def trades(sent: bytes) -> Taken:
-        return take_ticks(store, instruments, clock, sent, ids_contiguous=ids_contiguous)
-
-    def ticks(sent: bytes) -> Taken:
-        return take_webhook_ticks(store, instruments, clock, sent, ids_contiguous=ids_contiguous)
+    place = (store, instruments, clock)
+    trades = partial(take_ticks, *place, ids_contiguous=ids_contiguous, changed=remembered.forget)
+    ticks = partial(take_webhook_ticks, *place, ids_contiguous=ids_contiguous, changed=remembered.forget)
 
     def symbols(sent: bytes) -> Taken:
         return take_symbols(store, sent)

@@ -302,3 +302,15 @@ def test_what_a_caller_says_of_itself_is_not_believed(store: MemoryStore, clock:
     assert call(ingest, request).status == 202
     del request["requestContext"]["authorizer"]
     assert call(ingest, request).headers["idempotent-replayed"] == "true"
+
+
+# What ingest changes
+
+
+def test_what_is_pushed_is_read_at_once_though_the_answer_before_was_kept(store: MemoryStore, clock: FakeClock) -> None:
+    api = api_over(store, clock, CACHE_TTL_SECONDS="3600")
+    ingest = ingest_over(store, clock, CACHE_TTL_SECONDS="3600", INGEST_API_KEYS="first-key")
+    asked = event("GET", "/v1/candles", {"symbol": "BTC-USD", "start": "2026-08-09", "end": "2026-08-09T10:05:00Z"})
+    assert call(api, asked).json["data"] == []
+    assert push(ingest, "first-key").status == 202
+    assert [one["volume"] for one in call(api, asked).json["data"]] == ["2"]

@@ -12,6 +12,7 @@ from marketdata.model.alert import Alert, AlertState, Severity, Told
 from marketdata.model.alert_book import Book
 from marketdata.model.alert_message import AlertMessage, MessageState, Try, Verdict
 from marketdata.model.alert_target import Target, TargetKind
+from marketdata.model.export import ExportQuestion
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
 from marketdata.observe import Handler
@@ -29,7 +30,8 @@ from tests.functions.schema import strange
 from tests.market import BTC, a_store, at, minutes
 
 NOW = at("12:00")
-LOCAL = settings(MARKETDATA_LOCAL="1")
+LOCAL = settings(MARKETDATA_LOCAL="1", EXPORT_FOLDER="exports")
+EXPORT = f"{7:032x}"
 APPLICATIONS = {"api": api_application, "cron": cron_application, "ingest": ingest_application}
 QUERIES = {
     "/v1/candles": {"symbol": "BTC-USD", "start": "2026-08-09T09:55:00Z", "end": "2026-08-09T10:10:00Z"},
@@ -44,6 +46,7 @@ QUERIES = {
 TRADE = {"symbol": "BTC-USD", "id": 7, "side": "buy", "time": "2026-08-09T11:58:00Z", "price": "100.1", "size": "1"}
 TICK = {"symbol": "BTCUSDT", "price": 100.5, "size": "0.25", "time": 1786276680}
 BODIES: dict[str, Any] = {
+    "/v1/exports": {"symbol": "BTC-USD", "start": "2026-08-09T10:00:00Z"},
     "/v1/ingest": {"exchange": "coinbase", "trades": [TRADE]},
     "/api/ingest": {},
     "/v1/webhooks/ticks": {"items": [TICK, {"symbol": "NOBODY"}]},
@@ -75,6 +78,8 @@ def a_filled_store() -> MemoryStore:
     store.record_gaps(BTC, M1, [Span(at("09:57"), at("09:59"))], cause="scan", found_at=NOW)
     statistics_application(store, LOCAL, clock)({"job": "roi_stats"}, context())
     call(ingest_application(store, LOCAL, clock), event("POST", "/v1/ingest", body=json.dumps(BODIES["/v1/ingest"])))
+    question = ExportQuestion("coinbase", "BTC-USD", "1m", at("10:00"), NOW)
+    store.order_export(EXPORT, "ann", question, now=NOW, expires_at=at("23:00"))
     raise_one(store)
     return store
 
@@ -98,7 +103,8 @@ def raise_one(store: MemoryStore) -> None:
 def test_an_answer_has_the_declared_shape(
     document: dict[str, Any], handlers: dict[str, Handler], method: str, path: str, function: str
 ) -> None:
-    asked = path.replace("{symbol}", "BTC-USD").replace("{job}", "roll_up").replace("{file}", "start.js")
+    asked = path.replace("{symbol}", "BTC-USD").replace("{job}", "roll_up")
+    asked = asked.replace("{file}", "start.js").replace("{id}", EXPORT)
     body = json.dumps(BODIES[path]) if path in BODIES else None
     answer = call(handlers[function], event(method, asked, QUERIES.get(path), body=body))
     declared = document["paths"][path][method.lower()]["responses"]

@@ -599,6 +599,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Order the candles of a span as a Parquet file. */
+        post: operations["order_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/exports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An export, and where its file is. */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/ingest": {
         parameters: {
             query?: never;
@@ -1452,6 +1486,62 @@ export interface components {
             reason: string;
         };
         /**
+         * WantedExport
+         * @description Which candles are wanted as a file: `start <= open_time < end`; without an end up to now.
+         */
+        WantedExport: {
+            symbol: string;
+            start: string | number;
+            /** @default null */
+            end: string | number | null;
+            /** @default null */
+            timeframe: string | null;
+            /** @default null */
+            exchange: string | null;
+        };
+        /**
+         * ExportDocument
+         * @description `state`: queued, running, done or failed. `url` is where the file is when it is done; ask again for a new link.
+         *
+         *         `rows`, `bytes`, `condition`, `coverage`, `gaps` (the first twenty of `gaps_total`) are of the file.
+         */
+        ExportDocument: {
+            id: string;
+            state: string;
+            format: string;
+            candles: components["schemas"]["ExportedCandles"];
+            created_at: string;
+            finished_at: string | null;
+            expires_at: string;
+            url: string | null;
+            error: string | null;
+            /** @default null */
+            rows: number | null;
+            /** @default null */
+            bytes: number | null;
+            /** @default null */
+            numbers: string | null;
+            /** @default null */
+            condition: string | null;
+            /** @default null */
+            coverage: number | null;
+            /** @default [] */
+            gaps: Record<string, never>[];
+            /** @default 0 */
+            gaps_total: number;
+        };
+        /**
+         * ExportedCandles
+         * @description What was asked for; `end` is excluded.
+         */
+        ExportedCandles: {
+            exchange: string;
+            symbol: string;
+            timeframe: string;
+            start: string;
+            end: string;
+        };
+        /**
          * PushedTrades
          * @description Trades of one exchange.
          */
@@ -1750,6 +1840,8 @@ export interface components {
         "RateLimit-Policy": string;
         /** @description How it stands, as in `"default";r=599;t=60`: so many are left, and all of them again then. */
         RateLimit: string;
+        /** @description Where to ask how it is. */
+        Location: string;
         /** @description A strong validator, made of what the answer says. */
         ETag: string;
         /** @description `no-cache` at the live edge; a lifetime for time that is past and held whole. */
@@ -3441,6 +3533,82 @@ export interface operations {
             };
             400: components["responses"]["Refusal400"];
             401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    order_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedExport"];
+            };
+        };
+        responses: {
+            /** @description It is ordered, or was under the same key. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    Location: components["headers"]["Location"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportDocument"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            422: components["responses"]["Refusal422"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The export's id, as it was answered. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportDocument"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
             413: components["responses"]["Refusal413"];
             429: components["responses"]["Refusal429"];
             500: components["responses"]["Refusal500"];

@@ -136,6 +136,10 @@ class Settings(BaseModel):
     """Valkey or Redis that all instances share: what was answered lately, and how often each caller asked."""
     cache_ttl_seconds: float = Field(default=2.0, ge=0, le=3_600, validation_alias="CACHE_TTL_SECONDS")
     """How long an answer about candles may be given again; 0: each is made anew."""
+    export_bucket: str = Field(default="", validation_alias="EXPORT_BUCKET")
+    """Where exports are put: a bucket of S3."""
+    export_folder: str = Field(default="", validation_alias="EXPORT_FOLDER")
+    """Or a folder of one's own machine; without either nobody can order an export."""
     cursor_secret: SecretStr = Field(validation_alias="CURSOR_SECRET")
     """Signs cursors; without it, derived from the service key, so that every function signs alike."""
     local: bool = Field(default=False, validation_alias="MARKETDATA_LOCAL")

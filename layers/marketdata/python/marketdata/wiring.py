@@ -1,44 +1,46 @@
 """The composition root: the environment becomes settings, and settings become the real store.
 
 The only place below the roof that reads the environment. Functions, the feed and the command line start here.
+Jobs, and what they alone need, are imported by the functions that wire them: an answer of the API should not pay for
+them at every cold start.
 """
 
+from __future__ import annotations
+
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from marketdata import exchange_access
 from marketdata.clock import Clock
-from marketdata.exchange_access import OpenPast
-from marketdata.jobs.alerts import AlertSettings, alerts
-from marketdata.jobs.audit_coverage import coverage_audit
-from marketdata.jobs.backfill import backfill
-from marketdata.jobs.fetch_snapshots import fetch_snapshots
-from marketdata.jobs.fill_settings import FillSettings
-from marketdata.jobs.forget_old import Retention
 from marketdata.jobs.front_door import Door, FrontDoor, Secrets
 from marketdata.jobs.known_keys import KnownKeys
 from marketdata.jobs.known_users import KnownUsers
 from marketdata.jobs.limit_requests import Policy, RequestLimits
-from marketdata.jobs.order_history import order_history
-from marketdata.jobs.raise_alerts import RaiseSettings
-from marketdata.jobs.reconcile import reconcile
-from marketdata.jobs.run_job import JOBS, Job
-from marketdata.jobs.scan_gaps import gap_scan
-from marketdata.jobs.store_outage import StoreOutage
-from marketdata.model.alert_target import ENVIRONMENT, Target
-from marketdata.net.webhook import Webhooks
+from marketdata.jobs.remember_answers import RememberedAnswers
 from marketdata.secrets_extension import SecretSettings
 from marketdata.settings import Settings, settings_from
+from marketdata.store.answer_cache import MemoryCache, RedisCache
+from marketdata.store.file_shelf import BucketShelf, FileShelf, FolderShelf
 from marketdata.store.quota_book import MemoryQuotas
 from marketdata.store.redis_line import RedisLine
 from marketdata.store.redis_quotas import RedisQuotas
 from marketdata.store.store import Store
 
 if TYPE_CHECKING:
+    from marketdata.exchange_access import OpenPast
+    from marketdata.jobs.alerts import AlertSettings
+    from marketdata.jobs.fill_settings import FillSettings
+    from marketdata.jobs.forget_old import Retention
+    from marketdata.jobs.run_job import Job
+    from marketdata.jobs.store_outage import StoreOutage
+    from marketdata.model.alert_target import Target
+    from marketdata.net.webhook import Webhooks
     from marketdata.store.supabase import SupabaseStore
 
 
@@ -58,7 +60,7 @@ def idle_address() -> tuple[str, int] | None:
     return os.environ.get("FEED_HOST", "127.0.0.1"), int(os.environ.get("FEED_PORT", "8080"))
 
 
-def store_from(settings: Settings) -> "SupabaseStore":
+def store_from(settings: Settings) -> SupabaseStore:
     """The store that `settings` name; it connects when it is first asked, and is the caller's to close."""
     # Imported here because it brings postgrest and httpx along, half of a cold start, and a test with its own store
     # should not pay for them.
@@ -76,8 +78,9 @@ class _Shared:
         self._store: SupabaseStore | None = None
         self._line: RedisLine | None = None
         self._line_url = ""
+        self._caches: WeakKeyDictionary[Store, MemoryCache] = WeakKeyDictionary()
 
-    def store(self, settings: Settings) -> "SupabaseStore":
+    def store(self, settings: Settings) -> SupabaseStore:
         with self._lock:
             if self._store is None or self._settings != settings:
                 self._close()
@@ -89,6 +92,11 @@ class _Shared:
             if self._line is None or self._line_url != url:
                 self._line, self._line_url = RedisLine(url), url
             return self._line
+
+    def cache(self, store: Store) -> MemoryCache:
+        """One a store, for all functions of this process."""
+        with self._lock:
+            return self._caches.setdefault(store, MemoryCache(time.monotonic))
 
     def close(self) -> None:
         with self._lock:
@@ -103,11 +111,17 @@ class _Shared:
 
 
 _shared = _Shared()
-_outage = StoreOutage()
-"""This process's memory of an outage of the store, which the store itself cannot keep."""
 
 
-def shared_store(settings: Settings) -> "SupabaseStore":
+@lru_cache(maxsize=1)
+def _outage() -> StoreOutage:
+    """This process's memory of an outage of the store, which the store itself cannot keep."""
+    from marketdata.jobs.store_outage import StoreOutage  # noqa: PLC0415
+
+    return StoreOutage()
+
+
+def shared_store(settings: Settings) -> SupabaseStore:
     """The store that all functions of this process share; made anew, and the one before closed, if `settings` changed.
 
     On Lambda that never happens; a process that puts up several houses after another does it.
@@ -143,6 +157,15 @@ def front_door(
     )
 
 
+def remembered_answers(
+    settings: Settings, store: Store, *, failed: Callable[[], None] = lambda: None
+) -> RememberedAnswers:
+    """Answers of `store` that are given again for seconds: of all instances with REDIS_URL, of this process else."""
+    line = shared_line(settings)
+    cache = _shared.cache(store) if line is None else RedisCache(line)
+    return RememberedAnswers(cache, settings.cache_ttl_seconds, failed)
+
+
 def _users(settings: Settings, clock: Clock) -> KnownUsers:
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
     secret = settings.supabase_jwt_secret
@@ -173,12 +196,24 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
 
     `watching`: a backfill goes on looking for new gaps until its deadline, which nobody waits for.
     """
+    from marketdata import exchange_access  # noqa: PLC0415
+    from marketdata.jobs.alerts import alerts  # noqa: PLC0415
+    from marketdata.jobs.audit_coverage import coverage_audit  # noqa: PLC0415
+    from marketdata.jobs.backfill import backfill  # noqa: PLC0415
+    from marketdata.jobs.export import export  # noqa: PLC0415
+    from marketdata.jobs.fetch_snapshots import fetch_snapshots  # noqa: PLC0415
+    from marketdata.jobs.order_history import order_history  # noqa: PLC0415
+    from marketdata.jobs.reconcile import reconcile  # noqa: PLC0415
+    from marketdata.jobs.run_job import JOBS  # noqa: PLC0415
+    from marketdata.jobs.scan_gaps import gap_scan  # noqa: PLC0415
+
     history, grace = timedelta(days=settings.gap_history_days), timedelta(seconds=settings.gap_grace_seconds)
     return {
         **JOBS,
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
         "audit_coverage": partial(coverage_audit, history=history),
+        "export": partial(export, shelf=file_shelf(settings)),
         "reconcile": partial(reconcile, open_past=pasts(settings, store)),
         "backfill": partial(
             backfill,
@@ -196,19 +231,31 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             alerts,
             settings=alert_settings(settings, watching=watching),
             send=webhooks(settings).post,
-            outage=_outage,
+            outage=_outage(),
         ),
     }
 
 
+def file_shelf(settings: Settings) -> FileShelf | None:
+    """Where exports are put; None where no place is set."""
+    if settings.export_bucket:
+        return BucketShelf(settings.export_bucket)
+    return FolderShelf(Path(settings.export_folder)) if settings.export_folder else None
+
+
 def alert_settings(settings: Settings, *, watching: bool = False) -> AlertSettings:
     """How alerts are raised, and who is told."""
+    from marketdata.jobs.alerts import AlertSettings  # noqa: PLC0415
+    from marketdata.jobs.raise_alerts import RaiseSettings  # noqa: PLC0415
+
     raising = RaiseSettings(environment_target(settings), settings.alert_heartbeat, settings.runbook_url)
     return AlertSettings(raising, settings.alert_poll_seconds if watching else 0.0)
 
 
 def environment_target(settings: Settings) -> Target | None:
     """The target that the settings name, if they name one."""
+    from marketdata.model.alert_target import ENVIRONMENT, Target  # noqa: PLC0415
+
     if settings.alert_webhook_url is None:
         return None
     return Target(
@@ -223,17 +270,23 @@ def environment_target(settings: Settings) -> Target | None:
 
 def webhooks(settings: Settings) -> Webhooks:
     """What sends alerts: to public addresses alone, but where one's own machine says otherwise."""
+    from marketdata.net.webhook import Webhooks  # noqa: PLC0415
+
     return Webhooks(allow_local=settings.local and settings.alert_allow_local)
 
 
 def retention(settings: Settings) -> Retention:
     """How long what has ended is kept."""
+    from marketdata.jobs.forget_old import Retention  # noqa: PLC0415
+
     days = (settings.keep_gaps_days, settings.keep_jobs_days, settings.keep_alerts_days)
     return Retention(*(timedelta(days=one) for one in days))
 
 
 def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings:
     """How gaps are filled."""
+    from marketdata.jobs.fill_settings import FillSettings  # noqa: PLC0415
+
     return FillSettings(
         trade_span_max=timedelta(hours=settings.backfill_trade_hours),
         keep_trades=settings.keep_ticks,
@@ -244,4 +297,6 @@ def fill_settings(settings: Settings, *, watching: bool = False) -> FillSettings
 
 def pasts(settings: Settings, store: Store | None = None) -> OpenPast:
     """How to ask an exchange for its past, with turns from the budgets of `store`, or of the one of `settings`."""
+    from marketdata import exchange_access  # noqa: PLC0415
+
     return exchange_access.pasts(settings, lambda: store or shared_store(settings))

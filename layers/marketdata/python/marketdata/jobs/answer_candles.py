@@ -10,6 +10,7 @@ from marketdata.clock import Clock
 from marketdata.jobs.candle_plan import CandlePlan
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_candles import find_candles, find_latest, plan_candles
+from marketdata.model.instrument import Instrument
 from marketdata.model.times import rfc3339
 from marketdata.serve.candle_answer import CandleAnswer
 from marketdata.serve.candle_parameters import too_large
@@ -113,17 +114,22 @@ class CandleAnswers:
         return lifetime(end, answer.timeframe, answer.condition, self._clock.now())
 
 
-def _word(request: CandleRequest, plan: CandlePlan, version: str) -> str:
-    query, instrument = request.query, plan.instrument
-    return fingerprint(
-        SHAPE,
-        query.question(instrument),
-        f"{query.limit} {query.cursor} {request.latest} {request.whole}",
-        f"{request.format.name} {request.coding} {query.view.spelling}",
-        f"{instrument.simulated} {instrument.calendar}",
-        rfc3339(plan.as_of),
-        version,
+def question_of(request: CandleRequest, instrument: Instrument) -> str:
+    """What is asked and how it is to be answered, in one spelling."""
+    query = request.query
+    return "\n".join(
+        (
+            SHAPE,
+            query.question(instrument),
+            f"{query.limit} {query.cursor} {request.latest} {request.whole}",
+            f"{request.format.name} {request.coding} {query.view.spelling}",
+            f"{instrument.simulated} {instrument.calendar}",
+        )
     )
+
+
+def _word(request: CandleRequest, plan: CandlePlan, version: str) -> str:
+    return fingerprint(question_of(request, plan.instrument), rfc3339(plan.as_of), version)
 
 
 def _written(answer: CandleAnswer, request: CandleRequest) -> tuple[bytes | str, Coding]:

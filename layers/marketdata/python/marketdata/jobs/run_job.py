@@ -9,6 +9,7 @@ from marketdata.errors import NotFound, RequestInvalid
 from marketdata.jobs.alerts import alerts
 from marketdata.jobs.audit_coverage import coverage_audit
 from marketdata.jobs.backfill import backfill
+from marketdata.jobs.export import export
 from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.order_history import order_history
 from marketdata.jobs.reconcile import reconcile
@@ -32,13 +33,14 @@ JOBS: dict[str, Job] = {
     "audit_coverage": coverage_audit,
     "fetch_snapshots": fetch_snapshots,
     "roi_stats": roi_stats,
+    "export": export,
     "alerts": alerts,
 }
 """Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
-OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats", "alerts"})
-"""Jobs of which several may run at once: the queue of changes has its own lock, each gap and each message a lease, and
-statistics are the same whoever computes them."""
+OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats", "export", "alerts"})
+"""Jobs of which several may run at once: the queue of changes has its own lock, each gap, export and message a
+lease, and statistics are the same whoever computes them."""
 
 
 @dataclass(frozen=True, slots=True)

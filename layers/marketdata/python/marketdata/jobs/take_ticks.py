@@ -5,7 +5,7 @@ retry, a duplicate, another order or a second pusher at the same time ends in th
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,6 +35,9 @@ READS_MAX = 100
 # A minute is proven by the trades before and after it, and proves its neighbours: those two minutes away are read too.
 PROOF_MARGIN = timedelta(minutes=2)
 
+Changed = Callable[[Collection[tuple[str, str]]], None]
+"""Hears of (exchange, symbol)."""
+
 _Key = tuple[int, int]
 _Fates = tuple[int, int, list[Rejected]]
 
@@ -59,18 +62,19 @@ def take_ticks(
     body: bytes,
     *,
     ids_contiguous: Callable[[str], bool],
+    changed: Changed = lambda _: None,
 ) -> Taken:
     """Keep the good trades of `body` even if others are rejected.
 
     `ids_contiguous` says of an exchange whether a run of its trade ids proves a candle; elsewhere pushed trades make
-    partial candles, because nothing shows that none is missing.
+    partial candles, because nothing shows that none is missing. `changed` hears whose candles changed, or may have.
     Raises: RequestInvalid if `body` as a whole cannot be taken; StoreError, after which the same request may be sent
     again.
     """
     batch = read_batch(body)
     exchange = instruments.exchange(batch.exchange)
     pushed, rejected = read_trades(batch.trades, lambda symbol: instruments.find(symbol, exchange), clock.now())
-    return keep_pushed(store, pushed, rejected, ids_contiguous=ids_contiguous)
+    return keep_pushed(store, pushed, rejected, ids_contiguous=ids_contiguous, changed=changed)
 
 
 def keep_pushed(
@@ -79,12 +83,17 @@ def keep_pushed(
     rejected: Sequence[Rejected],
     *,
     ids_contiguous: Callable[[str], bool],
+    changed: Changed = lambda _: None,
 ) -> Taken:
     """Keep what is new of `pushed`, of any exchanges, and make its candles anew. Raises: TooLarge, StoreError."""
     _check_minutes(pushed)
     alone = [one for one in pushed if one.instrument.pushed]
     others = [one for one in pushed if not one.instrument.pushed]
-    parts = (_keep_alone(store, alone), _keep_traded(store, others, ids_contiguous))
+    try:
+        parts = (_keep_alone(store, alone), _keep_traded(store, others, ids_contiguous))
+    finally:
+        # After a failure too: a part of it may have been written.
+        changed({one.instrument.key for one in pushed})
     conflicts = [one for _, _, conflicts in parts for one in conflicts]
     in_order = sorted([*rejected, *conflicts], key=lambda one: one.index)
     return Taken(sum(fresh for fresh, _, _ in parts), sum(repeated for _, repeated, _ in parts), tuple(in_order))

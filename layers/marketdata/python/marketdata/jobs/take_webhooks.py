@@ -7,7 +7,7 @@ from functools import cache
 from marketdata.clock import Clock
 from marketdata.errors import RequestInvalid
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.take_ticks import Taken, keep_pushed
+from marketdata.jobs.take_ticks import Changed, Taken, keep_pushed
 from marketdata.model.instrument import Instrument
 from marketdata.serve.pushed_ticks import SYMBOLS_MAX, read_items, read_symbols, read_ticks
 from marketdata.serve.pushed_trades import Rejected
@@ -24,6 +24,7 @@ def take_webhook_ticks(
     body: bytes,
     *,
     ids_contiguous: Callable[[str], bool],
+    changed: Changed = lambda _: None,
 ) -> Taken:
     """Keep the good ticks of `body` even if others are rejected; see take_ticks.
 
@@ -32,7 +33,7 @@ def take_webhook_ticks(
 
     find = cache(_Finder(instruments).find)
     pushed, rejected = read_ticks(read_items(body), find, clock.now(), numbered=ids_contiguous)
-    return keep_pushed(store, pushed, rejected, ids_contiguous=ids_contiguous)
+    return keep_pushed(store, pushed, rejected, ids_contiguous=ids_contiguous, changed=changed)
 
 
 class _Finder:

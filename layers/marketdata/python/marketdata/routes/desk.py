@@ -5,9 +5,12 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
+from marketdata import wiring
 from marketdata.clock import Clock
 from marketdata.jobs.answer_candles import CandleAnswers
 from marketdata.jobs.known_instruments import KnownInstruments
+from marketdata.jobs.remember_candles import RememberedCandles
+from marketdata.observe import count
 from marketdata.serve.cursor import Cursors
 from marketdata.settings import Settings
 from marketdata.store.store import Store
@@ -22,7 +25,7 @@ class Desk:
     instruments: KnownInstruments
     cursors: Cursors
     clock: Clock
-    candles: CandleAnswers
+    candles: RememberedCandles
 
     @property
     def event(self) -> dict[str, Any]:
@@ -35,4 +38,7 @@ def desk(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: C
     """A desk over `store`."""
     instruments = KnownInstruments(store, clock)
     cursors = Cursors(settings.cursor_secret.get_secret_value())
-    return Desk(app, store, instruments, cursors, clock, CandleAnswers(store, instruments, cursors, clock))
+    answers = CandleAnswers(store, instruments, cursors, clock)
+    remembered = wiring.remembered_answers(settings, store, failed=lambda: count("AnswersNotRemembered"))
+    candles = RememberedCandles(answers, instruments, remembered)
+    return Desk(app, store, instruments, cursors, clock, candles)

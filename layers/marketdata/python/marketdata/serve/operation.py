@@ -25,6 +25,7 @@ class Access(StrEnum):
     """Who is let in; the schemes of docs/openapi.json."""
 
     PUBLIC = "public"
+    READER = "reader"
     INGEST = "ingest"
     CRON = "cron"
 

@@ -25,7 +25,12 @@ from marketdata.errors import (
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 
-_UNKNOWN = {"symbol": "unknown-symbol", "exchange": "unknown-exchange", "job": "unknown-job"}
+_UNKNOWN = {
+    "symbol": "unknown-symbol",
+    "exchange": "unknown-exchange",
+    "job": "unknown-job",
+    "export": "unknown-export",
+}
 
 
 class FieldError(msgspec.Struct, frozen=True):

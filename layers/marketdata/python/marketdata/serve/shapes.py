@@ -175,6 +175,16 @@ class PushedTrades(msgspec.Struct, frozen=True):
     trades: Annotated[list[PushedTrade], msgspec.Meta(max_length=1000)]
 
 
+class WantedExport(msgspec.Struct, frozen=True):
+    """Which candles are wanted as a file: `start <= open_time < end`; without an end up to now."""
+
+    symbol: str
+    start: str | int
+    end: str | int | None = None
+    timeframe: str | None = None
+    exchange: str | None = None
+
+
 class WantedMarkets(msgspec.Struct, frozen=True):
     """Compute statistics now: of these markets, or of all."""
 

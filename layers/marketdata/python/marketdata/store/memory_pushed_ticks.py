@@ -13,14 +13,14 @@ from marketdata.model.timeframe import M1
 from marketdata.model.times import EPOCH, utc
 from marketdata.model.trade import Trade
 from marketdata.store.limits import trade_refused
-from marketdata.store.memory_access import MemoryAccess
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_exports import MemoryExports
 from marketdata.store.pushed_ticks import Kept
 
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class MemoryPushedTicks(MemoryAccess):
+class MemoryPushedTicks(MemoryExports):
     """The part of the Store protocol that is about ticks of markets that are only pushed."""
 
     def keep_ticks(self, exchange: str, ticks: Sequence[Trade]) -> list[Kept]:

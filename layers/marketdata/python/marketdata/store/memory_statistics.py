@@ -9,12 +9,12 @@ from typing import Any
 from marketdata.clock import Clock
 from marketdata.model.statistics import MarketComparison, Statistic
 from marketdata.store.limits import ROWS_MAX, check_limit, statistic_refused
-from marketdata.store.memory_access import MemoryAccess
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_exports import MemoryExports
 from marketdata.store.statistics import Kind, StatisticsQuestion
 
 
-class MemoryStatistics(MemoryAccess):
+class MemoryStatistics(MemoryExports):
     """The part of the Store protocol that is about statistics."""
 
     def __init__(self, clock: Clock | None) -> None:

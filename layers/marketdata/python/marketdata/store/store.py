@@ -17,6 +17,7 @@ from marketdata.model.trade import Trade
 from marketdata.store.access import AccessStore
 from marketdata.store.alerts import AlertStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
+from marketdata.store.exports import ExportStore
 from marketdata.store.figures import FiguresStore
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
@@ -30,6 +31,7 @@ class Store(
     SnapshotStore,
     AnswerStore,
     AccessStore,
+    ExportStore,
     PushedTickStore,
     StatisticsStore,
     FiguresStore,

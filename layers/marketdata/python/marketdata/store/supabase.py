@@ -19,6 +19,7 @@ from marketdata.store.patient_client import PatientClient
 from marketdata.store.supabase_access import SupabaseAccess
 from marketdata.store.supabase_alerts import SupabaseAlerts
 from marketdata.store.supabase_answers import SupabaseAnswers
+from marketdata.store.supabase_exports import SupabaseExports
 from marketdata.store.supabase_figures import SupabaseFigures
 from marketdata.store.supabase_ledger import SupabaseLedger
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
@@ -39,6 +40,7 @@ class SupabaseStore(
     SupabaseSnapshots,
     SupabaseAnswers,
     SupabaseAccess,
+    SupabaseExports,
     SupabaseStatistics,
     SupabaseFigures,
     SupabaseAlerts,
