@@ -5,9 +5,11 @@ Event (payload format 2.0, shortened; event.json is whole):
      "headers": {"authorization": "Bearer ..."}, "requestContext": {"http": {"method": "POST", ...}, ...}}
 Answer: {"status": "success", "job": "roll_up", "result": {"entries": 12, ...}, "started_at": "...",
          "completed_at": "...", "trigger": "cron"}
-GET /api/cron computes statistics, and answers as ingestion pipelines do (jobs/ingest_markets.py).
+Who calls again under the same `Idempotency-Key` hears the same, and no job runs. GET /api/cron computes statistics, and
+answers as ingestion pipelines do (jobs/ingest_markets.py).
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,19 +18,23 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.answer_once import answer_once
 from marketdata.jobs.front_door import Door
 from marketdata.jobs.ingest_markets import ingest_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler
-from marketdata.serve.operation import Access, declared
+from marketdata.serve.gateway_events import header
+from marketdata.serve.operation import Access, Answer, declared
 from marketdata.serve.parameter import Text
+from marketdata.serve.parameters import IDEMPOTENCY_KEY, REPLAYED
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 # What a job has begun when its deadline comes must end before Lambda cuts it off.
 MARGIN = timedelta(seconds=15)
 
+JOB_RAN = Answer("serve.shapes.JobAnswer", "What the job did.", headers=(REPLAYED,))
 JOB = Text("job", "The name of a job.", required=True, place="path", example="roll_up")
 
 
@@ -41,11 +47,19 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     """Add this function's routes, as infra/catalog.py lists them."""
     jobs, instruments = wiring.jobs(settings, store), KnownInstruments(store, clock)
 
+    def once(what: str, work: Callable[[], str]) -> Response[str]:
+        key = header(app.current_event.raw_event, "idempotency-key")
+        document, repeated = answer_once(store, clock.now(), key, ("cron", what, b""), work)
+        return Response(200, JSON, document, headers={REPLAYED: "true"} if repeated else {})
+
     @app.route("/v1/cron/<job>", method=["GET", "POST"])
-    @declared("run_job", "Run a job now.", "serve.shapes.JobAnswer", (JOB,), access=Access.CRON)
+    @declared("run_job", "Run a job now.", JOB_RAN, (JOB, IDEMPOTENCY_KEY), access=Access.CRON)
     def cron(job: str) -> Response[str]:
-        run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
-        return Response(200, JSON, msgspec.json.encode(run.document()).decode())
+        def work() -> str:
+            run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
+            return msgspec.json.encode(run.document()).decode()
+
+        return once(job, work)
 
     @app.get("/api/cron")
     @declared("run_pipeline", "Compute statistics now.", "serve.shapes.Pipeline", access=Access.CRON)

@@ -31,14 +31,13 @@ from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
 from marketdata.observe import Handler, count
 from marketdata.serve.gateway_events import body, caller, header
 from marketdata.serve.operation import Access, Answer, declared
-from marketdata.serve.parameters import IDEMPOTENCY_KEY
+from marketdata.serve.parameters import IDEMPOTENCY_KEY, REPLAYED
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 # The market that has begun, and the comparisons, must be written before Lambda cuts the function off.
 MARGIN = timedelta(seconds=12)
 
-REPLAYED = "Idempotent-Replayed"
 TAKEN = Answer("jobs.take_ticks.Taken", "What became of them.", 202, headers=(REPLAYED,))
 
 Take = Callable[[bytes], Taken]
@@ -75,21 +74,29 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
         return Response(202, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
+    def compute(wanted: tuple[str, ...] | None) -> Response[str]:
+        event = app.current_event.raw_event
+        remaining = timedelta(milliseconds=app.lambda_context.get_remaining_time_in_millis())
+        deadline = clock.now() + remaining - MARGIN
+
+        def work() -> str:
+            return ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual")
+
+        request = (caller(event), "MarketsIngested", body(event))
+        document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
+        return Response(200, JSON, document, headers={REPLAYED: "true"} if repeated else {})
+
     @declared(
         "ingest",
         "Take trades of an exchange; or, where none are sent, compute statistics now.",
-        (TAKEN, Answer("serve.shapes.Pipeline", "Statistics were computed.")),
+        (TAKEN, Answer("serve.shapes.Pipeline", "Statistics were computed.", headers=(REPLAYED,))),
         (IDEMPOTENCY_KEY,),
         body=("serve.shapes.PushedTrades", "serve.shapes.WantedMarkets"),
         access=Access.INGEST,
     )
     def ingest() -> Response[str]:
         computing, wanted = wanted_markets(body(app.current_event.raw_event))
-        if not computing:
-            return answer(trades, "TradesIngested")
-        remaining = timedelta(milliseconds=app.lambda_context.get_remaining_time_in_millis())
-        deadline = clock.now() + remaining - MARGIN
-        return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual"))
+        return compute(wanted) if computing else answer(trades, "TradesIngested")
 
     @declared(
         "webhook_ticks",

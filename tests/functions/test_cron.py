@@ -57,6 +57,18 @@ def test_a_job_runs_and_says_what_it_did(cron: Handler, store: MemoryStore, meth
     assert len(store.candles(BTC, timeframe_named("5m"), start=None, end=None, limit=10)) == 1
 
 
+def test_a_call_that_is_sent_again_under_its_key_runs_no_job_and_hears_the_same(
+    cron: Handler, store: MemoryStore
+) -> None:
+    keyed = RIGHT | {"idempotency-key": "at-noon"}
+    first, again = run(cron, keyed), run(cron, keyed)
+    assert first.json == again.json
+    assert [answer.headers.get("idempotent-replayed") for answer in (first, again)] == [None, "true"]
+    assert run(cron, RIGHT).json["result"]["entries"] == 0
+    other = run(cron, keyed, job="gap_scan")
+    assert (other.status, other.problem) == (422, "/problems/idempotency-key-reused")
+
+
 def test_the_jobs_run_as_the_settings_say(store: MemoryStore) -> None:
     day = cron_over(store, CRON_SECRET="a-cron-secret", GAP_HISTORY_DAYS="1", GAP_GRACE_SECONDS="3600")
     result = run(day, RIGHT, job="gap_scan").json["result"]

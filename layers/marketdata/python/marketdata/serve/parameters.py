@@ -39,6 +39,8 @@ DECIMALS: Choice[AsJson] = Choice(
     values={"string": as_string, "number": as_number},
     default="string",
 )
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer that was given before, to the same request under the same key."""
 IDEMPOTENCY_KEY = Text(
     "Idempotency-Key",
     "Whoever sends a request again under the same key is answered as the first time, and nothing is done twice.",
