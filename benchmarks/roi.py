@@ -17,7 +17,7 @@ from marketdata.compute.close_series import Bucket, CloseSeries
 from marketdata.compute.statistics_windows import risk_of, roi_statistic
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.statistics import WINDOWS
+from marketdata.model.windows import WINDOWS
 
 from benchmarks.result import Result, Table
 

@@ -8,8 +8,9 @@ from marketdata import wiring
 from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.listings import listing_source, read_listings
+from marketdata.exchanges.places import SIMULATED_SUFFIX
 from marketdata.exchanges.prices import split_price
-from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
+from marketdata.exchanges.registry import require_market
 from marketdata.exchanges.symbol_changes import name_at
 from marketdata.exchanges.symbols import parse_pair
 from marketdata.jobs.sync_instruments import Difference, compare_listings, sync_instruments

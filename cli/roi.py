@@ -7,7 +7,8 @@ import typer
 from marketdata.clock import SystemClock
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_statistics import find_statistics
-from marketdata.model.statistics import WINDOWS, RoiStatistic
+from marketdata.model.statistics import RoiStatistic
+from marketdata.model.windows import WINDOWS
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.decimals import as_string
 from marketdata.serve.parameters import LIMIT_MAX

@@ -5,8 +5,9 @@ from typing import Any
 
 import yaml
 from marketdata.errors import RequestInvalid
+from marketdata.exchanges.places import SIMULATED_SUFFIX
 from marketdata.exchanges.prices import split_price, usual_calendar
-from marketdata.exchanges.registry import SIMULATED_SUFFIX, require_market
+from marketdata.exchanges.registry import require_market
 from marketdata.exchanges.symbols import Pair, parse_pair, spell
 from marketdata.model.instrument import INVENTED_EXCHANGES, Calendar, Instrument
 from marketdata.model.timeframe import TIMEFRAMES, timeframe_named

@@ -6,6 +6,10 @@ Event (payload format 2.0, shortened; event.json is whole):
 Answer: {"statusCode": 200, "headers": {...}, "body": "{\\"data\\":[...],\\"next_cursor\\":null,\\"meta\\":{...}}"}
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function
 from marketdata.clock import Clock
@@ -13,11 +17,9 @@ from marketdata.http_function import JSON, entry_point
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.query_gaps import query_gaps
 from marketdata.jobs.query_jobs import query_jobs
-from marketdata.jobs.query_statistics import query_statistics
 from marketdata.jobs.query_ticks import query_history, query_ticks
 from marketdata.jobs.report_coverage import report_coverage
 from marketdata.jobs.report_status import list_instruments, report_status
-from marketdata.model.statistics import MarketComparison, MarketSnapshot, RoiStatistic
 from marketdata.observe import Handler
 from marketdata.routes.alerts import add_alerts
 from marketdata.routes.candles import add_candles, add_old_candles
@@ -37,10 +39,21 @@ from marketdata.serve.params import (
     no_parameters,
     run_query,
 )
-from marketdata.serve.statistics_params import COMPARISONS, ROI, SNAPSHOTS, comparison_query, roi_query, snapshot_query
+from marketdata.serve.statistics_params import (
+    COMPARISONS,
+    ROI,
+    SNAPSHOTS,
+    StatisticsQuery,
+    comparison_query,
+    roi_query,
+    snapshot_query,
+)
 from marketdata.serve.tick_params import HISTORY, TICKS, history_query, tick_query
 from marketdata.settings import Settings
 from marketdata.store.store import Store
+
+if TYPE_CHECKING:
+    from marketdata.store.statistics import Kind
 
 
 def application(store: Store, settings: Settings, clock: Clock) -> Handler:
@@ -103,23 +116,32 @@ def _add_completeness(
 def _add_statistics(
     app: APIGatewayHttpResolver, store: Store, instruments: KnownInstruments, cursors: Cursors, clock: Clock
 ) -> None:
+    # What statistics are made of is imported with the first question for them, not with every cold start.
+    def answer(query: StatisticsQuery, kind: type[Kind]) -> Response[str]:
+        from marketdata.jobs.query_statistics import query_statistics  # noqa: PLC0415
+
+        return _json(query_statistics(store, instruments, cursors, clock, query, kind=kind))
+
     @app.get("/v1/roi")
     @declared("roi", "Return and risk of markets.", "serve.shapes.RoiPage", ROI)
     def roi() -> Response[str]:
-        query = roi_query(parameters(app.current_event.raw_event))
-        return _json(query_statistics(store, instruments, cursors, clock, query, kind=RoiStatistic))
+        from marketdata.model.statistics import RoiStatistic  # noqa: PLC0415
+
+        return answer(roi_query(parameters(app.current_event.raw_event)), RoiStatistic)
 
     @app.get("/v1/snapshots")
     @declared("snapshots", "Markets at a moment.", "serve.shapes.SnapshotPage", SNAPSHOTS)
     def snapshots() -> Response[str]:
-        query = snapshot_query(parameters(app.current_event.raw_event))
-        return _json(query_statistics(store, instruments, cursors, clock, query, kind=MarketSnapshot))
+        from marketdata.model.statistics import MarketSnapshot  # noqa: PLC0415
+
+        return answer(snapshot_query(parameters(app.current_event.raw_event)), MarketSnapshot)
 
     @app.get("/v1/comparisons")
     @declared("comparisons", "Pairs of markets.", "serve.shapes.ComparisonPage", COMPARISONS)
     def comparisons() -> Response[str]:
-        query = comparison_query(parameters(app.current_event.raw_event))
-        return _json(query_statistics(store, instruments, cursors, clock, query, kind=MarketComparison))
+        from marketdata.model.statistics import MarketComparison  # noqa: PLC0415
+
+        return answer(comparison_query(parameters(app.current_event.raw_event)), MarketComparison)
 
 
 def _add_reports(

@@ -15,7 +15,8 @@ from marketdata.errors import RemoteAbsent, RemoteError, RemoteMalformed, Remote
 from marketdata.exchanges.coingecko import DEMO, PRO, CoinGecko, key_headers
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import ADAPTERS
-from marketdata.exchanges.snapshot_source import Coin, SnapshotPage
+from marketdata.exchanges.snapshot_source import SnapshotPage
+from marketdata.model.coin import Coin
 from marketdata.model.snapshot import INDEX_SOURCES, Snapshot
 from marketdata.model.span import Span
 from marketdata.net.rest import PacedBudget, Rest

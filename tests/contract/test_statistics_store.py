@@ -10,15 +10,9 @@ import psycopg
 import pytest
 from marketdata.errors import NotFound, RequestInvalid, StoreError
 from marketdata.model.instrument import Instrument
-from marketdata.model.statistics import (
-    WINDOWS,
-    MarketAggregate,
-    MarketComparison,
-    MarketSnapshot,
-    RoiStatistic,
-    Statistic,
-)
+from marketdata.model.statistics import MarketAggregate, MarketComparison, MarketSnapshot, RoiStatistic, Statistic
 from marketdata.model.timeframe import timeframe_named
+from marketdata.model.windows import WINDOWS
 from marketdata.store.memory import MemoryStore
 from marketdata.store.statistics import StatisticsQuestion
 from marketdata.store.store import Store

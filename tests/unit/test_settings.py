@@ -3,7 +3,7 @@
 import pytest
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import coinbase_rest
-from marketdata.exchanges.snapshot_source import Coin
+from marketdata.model.coin import Coin
 from marketdata.settings import Settings, settings_from
 
 LEAST = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "the-service-key"}

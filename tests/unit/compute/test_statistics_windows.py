@@ -10,8 +10,8 @@ from marketdata.compute.close_series import CloseSeries, close_series
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Calendar
 from marketdata.model.span import Span
-from marketdata.model.statistics import AGGREGATED, WINDOWS, Window
 from marketdata.model.timeframe import M1, timeframe_named
+from marketdata.model.windows import AGGREGATED, WINDOWS, Window
 
 from tests.market import BTC, MINUTE, at, candle
 

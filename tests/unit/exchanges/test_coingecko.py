@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.coingecko import CoinGecko, key_headers, read_refusal
-from marketdata.exchanges.snapshot_source import Coin
+from marketdata.model.coin import Coin
 from marketdata.model.span import Span
 
 from tests.market import at

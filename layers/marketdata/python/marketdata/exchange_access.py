@@ -14,7 +14,8 @@ from marketdata.clock import SystemClock
 from marketdata.errors import RequestInvalid, SettingsInvalid
 from marketdata.exchanges import coingecko, oanda
 from marketdata.exchanges.exchange import LiveTrades, Request
-from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for, live_trades
+from marketdata.exchanges.places import SIMULATED_SUFFIX
+from marketdata.exchanges.registry import ADAPTERS, adapter_for, live_trades
 from marketdata.jobs.exchange_past import ArchivePast, ExchangePast
 from marketdata.jobs.fetch_snapshots import OpenSource
 from marketdata.settings import Settings

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -55,6 +54,8 @@ def configure(*, level: str, for_people: bool = False, stream: TextIO | None = N
     if for_people:
         handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
         if file is not None:
+            from logging.handlers import RotatingFileHandler  # noqa: PLC0415 - on one's own machine alone
+
             handlers[0].setLevel(logging.WARNING)
             handlers.append(RotatingFileHandler(file, maxBytes=LOG_BYTES_MAX, backupCount=1))
         for handler in handlers:

@@ -24,11 +24,16 @@ from pydantic import (
 
 from marketdata.compute.quiet_hours import quiet_hours
 from marketdata.errors import RequestInvalid, SettingsInvalid, Unconfigured
-from marketdata.exchanges import coingecko, oanda
-from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX, adapter_for
-from marketdata.exchanges.snapshot_source import Coin
+from marketdata.exchanges.places import (
+    COINGECKO_REQUESTS_A_MINUTE,
+    COINGECKO_REST_URLS,
+    OANDA_STREAM_URL,
+    PLACES,
+    require_known,
+)
 from marketdata.model.alert import Severity
 from marketdata.model.alert_target import QuietHours, TargetKind
+from marketdata.model.coin import Coin
 from marketdata.model.symbol_shard import SymbolShard
 
 
@@ -104,7 +109,7 @@ class ExchangeSettings(BaseModel):
     @field_validator("feed")
     @classmethod
     def _exists(cls, feed: str, known: ValidationInfo) -> str:
-        feeds = ADAPTERS[known.data["name"]].feeds
+        feeds = PLACES[known.data["name"]].feeds
         if feeds and feed not in feeds:
             raise ValueError(f"must be one of {', '.join(feeds)}")
         return feed
@@ -151,7 +156,7 @@ class Settings(BaseModel):
     oanda_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices("OANDA_TOKEN", "OANDA_API_KEY"))
     """What OANDA knows us by; without it and the account, OANDA is neither followed nor asked."""
     oanda_account: str = Field(default="", validation_alias=AliasChoices("OANDA_ACCOUNT", "OANDA_ACCOUNT_ID"))
-    oanda_stream_url: Url = Field(default=oanda.STREAM_URL, validation_alias="OANDA_STREAM_URL")
+    oanda_stream_url: Url = Field(default=OANDA_STREAM_URL, validation_alias="OANDA_STREAM_URL")
     coingecko_coins: Coins = Field(default=(), validation_alias="COINGECKO_IDS")
     """Whose index prices are fetched: each currency with CoinGecko's id of it; without any, CoinGecko is not asked."""
     coingecko_quotes: Names = Field(default=("USD",), validation_alias="COINGECKO_QUOTES")
@@ -160,7 +165,7 @@ class Settings(BaseModel):
     coingecko_api_key: SecretStr | None = Field(default=None, validation_alias="COINGECKO_API_KEY")
     """The demo plan's host answers without one too, a few requests a minute."""
     coingecko_requests_a_minute: float = Field(
-        default=coingecko.REQUESTS_A_MINUTE, gt=0, le=10_000, validation_alias="COINGECKO_REQUESTS_A_MINUTE"
+        default=COINGECKO_REQUESTS_A_MINUTE, gt=0, le=10_000, validation_alias="COINGECKO_REQUESTS_A_MINUTE"
     )
     snapshot_history_days: int = Field(
         default=30, ge=1, le=365, validation_alias=AliasChoices("SNAPSHOT_HISTORY_DAYS", "INGESTION_LOOKBACK_DAYS")
@@ -211,8 +216,8 @@ class Settings(BaseModel):
 
     def exchange(self, name: str) -> ExchangeSettings:
         """The settings of an exchange, which its simulator shares. Raises: RequestInvalid listing those there are."""
-        adapter_for(name)
-        return next(one for one in self.exchanges if one.name == name.removesuffix(SIMULATED_SUFFIX))
+        known = require_known(name)
+        return next(one for one in self.exchanges if one.name == known)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -251,7 +256,7 @@ def _defaults(given: Mapping[str, str]) -> dict[str, str]:
         **(at_home if given.get("MARKETDATA_LOCAL", "").lower() in _YES else {}),
         "CURSOR_SECRET": hmac.new(service_key.encode(), b"cursors", sha256).hexdigest(),
         "ALERT_WEBHOOK_SECRET": derived_secret(service_key),
-        "COINGECKO_REST_URL": coingecko.REST_URLS.get(plan, coingecko.REST_URLS[coingecko.DEMO]),
+        "COINGECKO_REST_URL": COINGECKO_REST_URLS.get(plan, COINGECKO_REST_URLS["demo"]),
     }
 
 
@@ -261,16 +266,16 @@ def derived_secret(service_key: str) -> str:
 
 
 def _exchanges(given: Mapping[str, str]) -> list[dict[str, str | None]]:
-    """The settings of each exchange, as given or as its adapter has them."""
+    """The settings of each exchange, as given or as they are known."""
     return [
         {
             "name": name,
-            "rest_url": given.get(f"{name.upper()}_REST_URL", adapter.rest_url),
-            "feed": given.get(f"{name.upper()}_FEED", adapter.default_feed),
-            "archive_url": given.get(f"{name.upper()}_ARCHIVE_URL", adapter.archive_url),
+            "rest_url": given.get(f"{name.upper()}_REST_URL", place.rest_url),
+            "feed": given.get(f"{name.upper()}_FEED", place.default_feed),
+            "archive_url": given.get(f"{name.upper()}_ARCHIVE_URL", place.archive_url),
             "websocket_url": given.get(f"{name.upper()}_WEBSOCKET_URL"),
         }
-        for name, adapter in ADAPTERS.items()
+        for name, place in PLACES.items()
     ]
 
 
@@ -278,7 +283,7 @@ def _name(location: tuple[int | str, ...]) -> str:
     """The variable that a problem is with: `exchanges, 0, rest_url` is COINBASE_REST_URL."""
     if location[0] != "exchanges":
         return str(location[0])
-    return f"{list(ADAPTERS)[int(location[1])]}_{location[2]}".upper()
+    return f"{list(PLACES)[int(location[1])]}_{location[2]}".upper()
 
 
 def _reason(message: str) -> str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from marketdata.model.alert_book import Condition
 from marketdata.model.alert_rule import Direction, MarketRule, MarketRuleKind
 from marketdata.model.candle import Candle
-from marketdata.model.statistics import WINDOWS
+from marketdata.model.windows import WINDOWS
 
 VOLUME_WINDOWS = 20
 """The usual volume is the mean of so many windows before the last one."""

@@ -14,8 +14,9 @@ from marketdata.compute import statistics
 from marketdata.compute.close_series import Bucket, CloseSeries
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Calendar, Instrument
-from marketdata.model.statistics import AGGREGATED, MarketAggregate, MarketSnapshot, RoiStatistic, Window
+from marketdata.model.statistics import MarketAggregate, MarketSnapshot, RoiStatistic
 from marketdata.model.timeframe import Timeframe
+from marketdata.model.windows import AGGREGATED, Window
 
 RETURNS_MIN = 2
 """A sample deviation of fewer has no meaning."""

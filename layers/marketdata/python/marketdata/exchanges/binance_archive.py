@@ -28,13 +28,14 @@ from marketdata.exchanges.binance_wire import (
     read_trade,
 )
 from marketdata.exchanges.exchange import ArchiveDay, Request
+from marketdata.exchanges.places import BINANCE_ARCHIVE_URL
 from marketdata.exchanges.wire import GREATEST, IDS_MAX, LEAST, excerpt, steps
 from marketdata.model.candle import Candle
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Side, Trade
 
-ARCHIVE_URL = "https://data.binance.vision"
+ARCHIVE_URL = BINANCE_ARCHIVE_URL
 DAY = timedelta(days=1)
 UNPACKED_BYTES_MAX = 4 * 2**30
 """The busiest day of the busiest symbol is well below one."""

@@ -13,6 +13,7 @@ import msgspec
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.binance_wire import NAME, AggregateMessage, epoch_nanoseconds, read_aggregate, taker
 from marketdata.exchanges.exchange import Request, TradePage
+from marketdata.exchanges.places import PLACES
 from marketdata.exchanges.wire import IDS_MAX, check_candle, check_trade, excerpt, steps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
@@ -20,7 +21,7 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Trade
 
-REST_URL = "https://data-api.binance.vision"
+REST_URL = PLACES["binance"].rest_url
 """Market data only, without a key; not blocked where api.binance.com is."""
 MAIN_REST_URL = "https://api.binance.com"
 ROWS_A_REQUEST = 1000

@@ -10,6 +10,7 @@ import msgspec
 
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import Refusal, Request, TradePage
+from marketdata.exchanges.places import PLACES
 from marketdata.exchanges.wire import check_candle, check_trade, excerpt, steps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
@@ -18,7 +19,7 @@ from marketdata.model.times import nanoseconds, utc
 from marketdata.model.trade import Side, Trade
 
 NAME = "bitfinex"
-REST_URL = "https://api-pub.bitfinex.com"
+REST_URL = PLACES["bitfinex"].rest_url
 CANDLES_A_REQUEST = TRADES_A_REQUEST = 10_000
 BLOCKED_SECONDS = 60.0
 RATE_LIMIT = 11_010

@@ -13,6 +13,7 @@ from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.coinbase_wire import NAME, TAKER, by_id
 from marketdata.exchanges.exchange import Request, TradePage
 from marketdata.exchanges.iso_times import iso_nanoseconds
+from marketdata.exchanges.places import PLACES
 from marketdata.exchanges.wire import check_candle, check_trade, excerpt, steps
 from marketdata.model.candle import Candle, Source
 from marketdata.model.span import Span
@@ -20,7 +21,7 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import NANOSECONDS_A_SECOND, rfc3339, utc
 from marketdata.model.trade import Trade
 
-REST_URL = "https://api.exchange.coinbase.com"
+REST_URL = PLACES["coinbase"].rest_url
 CANDLES_A_REQUEST = 300
 TRADES_A_REQUEST = 1000
 

@@ -15,20 +15,19 @@ import msgspec
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
-from marketdata.exchanges.snapshot_source import Coin, SnapshotPage
+from marketdata.exchanges.places import COINGECKO_REQUESTS_A_MINUTE, COINGECKO_REST_URLS
+from marketdata.exchanges.snapshot_source import SnapshotPage
 from marketdata.exchanges.wire import GREATEST, LEAST, excerpt
+from marketdata.model.coin import Coin
 from marketdata.model.snapshot import Snapshot
 from marketdata.model.span import Span
 from marketdata.model.times import EPOCH, utc
 
 NAME = "coingecko"
 DEMO, PRO = "demo", "pro"
-REST_URLS: Mapping[str, str] = MappingProxyType(
-    {DEMO: "https://api.coingecko.com/api/v3", PRO: "https://pro-api.coingecko.com/api/v3"}
-)
+REST_URLS = COINGECKO_REST_URLS
 KEY_HEADERS: Mapping[str, str] = MappingProxyType({DEMO: "x-cg-demo-api-key", PRO: "x-cg-pro-api-key"})
-REQUESTS_A_MINUTE = 30
-"""Of the demo plan, by its page of prices; its page of errors says 100, and paid plans have 250 and more."""
+REQUESTS_A_MINUTE = COINGECKO_REQUESTS_A_MINUTE
 COINS_A_REQUEST = 250
 HOURLY_DAYS_MAX = 90
 """A longer span is answered by the day."""

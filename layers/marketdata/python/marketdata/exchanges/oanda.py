@@ -16,6 +16,7 @@ import msgspec
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import LiveTrades, Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
+from marketdata.exchanges.places import OANDA_STREAM_URL, PLACES
 from marketdata.model.candle import Candle, Source
 from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import PriceSide, Quote, side_of
@@ -24,9 +25,9 @@ from marketdata.model.timeframe import Timeframe
 from marketdata.model.times import rfc3339, utc
 
 NAME = "oanda"
-STREAM_URL = "https://stream-fxtrade.oanda.com"
+STREAM_URL = OANDA_STREAM_URL
 STREAM_PRACTICE_URL = "https://stream-fxpractice.oanda.com"
-REST_URL = "https://api-fxtrade.oanda.com"
+REST_URL = PLACES["oanda"].rest_url
 REST_PRACTICE_URL = "https://api-fxpractice.oanda.com"
 USUAL_SIDE = PriceSide.MID
 """OANDA's own default."""

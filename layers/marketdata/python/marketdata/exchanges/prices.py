@@ -6,7 +6,8 @@
 
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.archives import ARCHIVES
-from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX
+from marketdata.exchanges.places import SIMULATED_SUFFIX
+from marketdata.exchanges.registry import ADAPTERS
 from marketdata.exchanges.symbols import FX, Pair
 from marketdata.model.instrument import Calendar
 from marketdata.model.quote import PriceSide

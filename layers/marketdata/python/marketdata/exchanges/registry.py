@@ -1,4 +1,4 @@
-"""Which adapters exist, by the exchange's name in data. Adding an exchange adds a row here."""
+"""Which adapters exist, by the exchange's name in data. Adding an exchange adds a row here and one in places."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,13 +29,11 @@ from marketdata.exchanges.exchange import (
     Weights,
 )
 from marketdata.exchanges.oanda import OandaPricing, OandaRecording, OandaRest
+from marketdata.exchanges.places import require_known
 from marketdata.exchanges.snapshot_source import SnapshotSource
 from marketdata.exchanges.synthetic import SyntheticQuotes, SyntheticTrades
 from marketdata.exchanges.synthetic_rest import SyntheticQuoteRest, SyntheticRest
 from marketdata.model.quote import PriceSide
-
-SIMULATED_SUFFIX = "-simulated"
-"""An exchange of this ending is the built-in simulator of the one before it; its data is never mixed with real data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +171,7 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
 
 def adapter_for(exchange: str) -> Adapter:
     """The adapter of an exchange or of its simulator. Raises: RequestInvalid naming the exchanges there are."""
-    adapter = ADAPTERS.get(exchange.removesuffix(SIMULATED_SUFFIX))
-    if adapter is None:
-        raise RequestInvalid("exchange", f"{exchange!r} is not one of {', '.join(ADAPTERS)}", tuple(ADAPTERS))
-    return adapter
+    return ADAPTERS[require_known(exchange)]
 
 
 def require_market(exchange: str) -> None:

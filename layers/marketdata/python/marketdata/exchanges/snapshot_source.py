@@ -8,16 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from marketdata.exchanges.exchange import Request
+from marketdata.model.coin import Coin
 from marketdata.model.snapshot import Snapshot
 from marketdata.model.span import Span
-
-
-@dataclass(frozen=True, slots=True)
-class Coin:
-    """`asset`, the canonical currency, and the id by which a source knows it: two coins may share a symbol."""
-
-    asset: str
-    id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import msgspec
 
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import LiveTrades
+from marketdata.exchanges.places import PLACES
 from marketdata.exchanges.wire import GREATEST, LEAST, check_trade, excerpt
 from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import PriceSide, Quote
@@ -21,8 +22,7 @@ from marketdata.model.trade import Side, Trade
 
 TRADES_NAME = "synthetic"
 QUOTES_NAME = "synthetic_quotes"
-REST_URL = "http://127.0.0.1:8100/synthetic"
-"""Where a house on this machine has it; there is no other."""
+REST_URL = PLACES["synthetic"].rest_url
 TRADES_URL = "ws://127.0.0.1:8100/synthetic/trades"
 QUOTES_URL = "ws://127.0.0.1:8100/synthetic/quotes"
 USUAL_SIDE = PriceSide.MID

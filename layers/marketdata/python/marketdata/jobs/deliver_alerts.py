@@ -19,7 +19,7 @@ from marketdata.model.alert_target import Target, TargetKind
 from marketdata.net.webhook import WebhookAnswer
 from marketdata.serve.alert_shapes import SERVICE, body_of
 from marketdata.serve.webhook_signature import signed_headers
-from marketdata.store.alerts import AlertStore
+from marketdata.store.alert_store import AlertStore
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from marketdata.clock import Clock
 from marketdata.errors import RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.exchange import Request
-from marketdata.exchanges.snapshot_source import Coin, SnapshotSource
+from marketdata.exchanges.snapshot_source import SnapshotSource
+from marketdata.model.coin import Coin
 from marketdata.model.span import Span
 from marketdata.store.snapshots import SnapshotStore
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from marketdata.compute.live_quote_bars import LiveQuoteBars
-from marketdata.exchanges.registry import ADAPTERS, SIMULATED_SUFFIX
+from marketdata.exchanges.places import SIMULATED_SUFFIX
+from marketdata.exchanges.registry import ADAPTERS
 from marketdata.model.events import Heartbeat
 from marketdata.model.quote import PriceSide, Quote, side_of
 

@@ -10,7 +10,8 @@ from marketdata.model.alert_message import AlertMessage
 from marketdata.serve.alert_params import AlertQuery
 from marketdata.serve.alerts_json import alerts_body
 from marketdata.serve.cursor import Cursors
-from marketdata.store.alerts import AlertQuestion, AlertStore
+from marketdata.store.alert_store import AlertStore
+from marketdata.store.alerts import AlertQuestion
 
 MESSAGES_MAX = 10_000
 """Of one page: the newest."""

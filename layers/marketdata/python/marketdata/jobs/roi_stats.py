@@ -16,17 +16,10 @@ from marketdata.compute.statistics_windows import aggregates, market_snapshot, r
 from marketdata.jobs.read_closes import read_closes
 from marketdata.model.instrument import Instrument
 from marketdata.model.span import Span
-from marketdata.model.statistics import (
-    WINDOWS,
-    MarketAggregate,
-    MarketComparison,
-    MarketSnapshot,
-    RoiStatistic,
-    Statistic,
-    Window,
-)
+from marketdata.model.statistics import MarketAggregate, MarketComparison, MarketSnapshot, RoiStatistic, Statistic
 from marketdata.model.timeframe import timeframe_named
 from marketdata.model.times import EPOCH, rfc3339
+from marketdata.model.windows import WINDOWS, Window
 from marketdata.serve.condition import SETTLING
 from marketdata.store.statistics import StatisticsQuestion
 from marketdata.store.store import Store

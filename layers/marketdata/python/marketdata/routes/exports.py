@@ -14,7 +14,6 @@ from marketdata import wiring
 from marketdata.errors import RequestInvalid, SettingsInvalid, Unauthorized
 from marketdata.http_function import JSON
 from marketdata.jobs.answer_once import answer_once
-from marketdata.jobs.export import LINK_SECONDS, file_name, find_export, order_export
 from marketdata.model.export import Export, ExportState
 from marketdata.routes.desk import Desk
 from marketdata.serve.exports_json import export_body
@@ -48,6 +47,9 @@ def add_exports(desk: Desk, settings: Settings) -> None:
         access=Access.READER,
     )
     def order() -> Response[str]:
+        # Imported with the first order: writing months of Parquet is in no cold start.
+        from marketdata.jobs.export import order_export  # noqa: PLC0415
+
         event = desk.event
         asker, sent, key = caller(event), body(event), header(event, "idempotency-key")
         if not asker and not settings.local:
@@ -67,6 +69,8 @@ def add_exports(desk: Desk, settings: Settings) -> None:
     @app.get(f"{PATH}/<id>")
     @declared("export", "An export, and where its file is.", Answer(SHAPE), (ID,), refusals=(404,))
     def find(id: str) -> Response[str]:
+        from marketdata.jobs.export import find_export  # noqa: PLC0415
+
         found = find_export(store, id, clock.now())
         return Response(200, JSON, export_body(found, _url(shelf, found)), headers={"Cache-Control": "no-store"})
 
@@ -74,6 +78,8 @@ def add_exports(desk: Desk, settings: Settings) -> None:
 def _url(shelf: FileShelf | None, found: Export) -> str | None:
     if shelf is None or found.state is not ExportState.DONE:
         return None
+    from marketdata.jobs.export import LINK_SECONDS, file_name  # noqa: PLC0415
+
     return shelf.link(file_name(found), LINK_SECONDS)
 
 

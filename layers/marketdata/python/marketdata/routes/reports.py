@@ -1,14 +1,14 @@
-"""The routes that tell of the whole: metadata and metrics; and gaps, symbols, status, health as others called them."""
+"""The routes that tell of the whole: metadata and metrics; and gaps, symbols, status, health as others called them.
+
+What makes their answers is imported with the first question: hardly any cold start is about one of them.
+"""
 
 from aws_lambda_powertools.event_handler import Response
 
 from marketdata.jobs.query_gaps import find_gap_page
-from marketdata.jobs.report_holdings import list_symbols, report_ingestion, report_metadata, report_unix_metadata
-from marketdata.jobs.report_metrics import report_metrics
 from marketdata.routes.desk import Desk
 from marketdata.serve.gaps_json import plain_gaps_body
 from marketdata.serve.gateway_events import parameters
-from marketdata.serve.metrics import PROMETHEUS, metrics_json, metrics_text
 from marketdata.serve.operation import JSON, Answer, declared
 from marketdata.serve.params import METADATA, PLAIN_GAPS, metadata_query, no_parameters, plain_gap_query
 from marketdata.serve.representation import next_link
@@ -25,11 +25,16 @@ def add_reports(desk: Desk) -> None:
         "metadata", "What is held, from when to when.", "jobs.report_holdings.Metadata", METADATA, refusals=(413,)
     )
     def metadata() -> Response[str]:
+        from marketdata.jobs.report_holdings import report_metadata  # noqa: PLC0415
+
         query = metadata_query(parameters(desk.event))
         return Response(200, JSON, report_metadata(store, desk.instruments, clock.now(), query))
 
     @declared("metrics", "Figures to watch the whole by.", "serve.metrics.MetricList")
     def metrics() -> Response[str]:
+        from marketdata.jobs.report_metrics import report_metrics  # noqa: PLC0415
+        from marketdata.serve.metrics import metrics_json  # noqa: PLC0415
+
         no_parameters(parameters(desk.event))
         now = clock.now()
         return Response(200, JSON, metrics_json(report_metrics(store, now), now))
@@ -40,6 +45,9 @@ def add_reports(desk: Desk) -> None:
     @app.get("/metrics")
     @declared("prometheus", "The same for Prometheus.", Answer("serve.metrics.MetricList", media=_PROMETHEUS_MEDIA))
     def prometheus() -> Response[str]:
+        from marketdata.jobs.report_metrics import report_metrics  # noqa: PLC0415
+        from marketdata.serve.metrics import PROMETHEUS, metrics_text  # noqa: PLC0415
+
         no_parameters(parameters(desk.event))
         return Response(200, PROMETHEUS, metrics_text(report_metrics(store, clock.now())))
 
@@ -58,12 +66,16 @@ def add_old_reports(desk: Desk) -> None:
     @app.get("/symbols")
     @declared("symbols", "The symbols that are followed, by exchange.", "jobs.report_holdings.SymbolsByExchange")
     def symbols() -> Response[str]:
+        from marketdata.jobs.report_holdings import list_symbols  # noqa: PLC0415
+
         no_parameters(parameters(desk.event))
         return Response(200, JSON, list_symbols(instruments.all()))
 
     @app.get("/status")
     @declared("ingestion", "Each timeframe of each symbol.", "jobs.report_holdings.IngestionStatuses", refusals=(413,))
     def status() -> Response[str]:
+        from marketdata.jobs.report_holdings import report_ingestion  # noqa: PLC0415
+
         no_parameters(parameters(desk.event))
         return Response(200, JSON, report_ingestion(store, instruments, clock.now()))
 
@@ -72,6 +84,8 @@ def add_old_reports(desk: Desk) -> None:
     @app.get("/api/metadata")
     @declared("unix_metadata", "From when to when there is data.", shapes, METADATA, refusals=(413,))
     def metadata() -> Response[str]:
+        from marketdata.jobs.report_holdings import report_unix_metadata  # noqa: PLC0415
+
         query = metadata_query(parameters(desk.event))
         return Response(200, JSON, report_unix_metadata(store, instruments, clock.now(), query))
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from marketdata.errors import RequestInvalid
-from marketdata.model.statistics import WINDOWS
 from marketdata.model.times import rfc3339
+from marketdata.model.windows import WINDOWS
 from marketdata.serve.decimals import AsJson, as_string
 from marketdata.serve.parameter import Choice, Text, given_parameters, in_order
 from marketdata.serve.parameters import CURSOR, DECIMALS, END, EXCHANGE, LIMIT, LIMIT_DEFAULT, START, SYMBOL

@@ -1,9 +1,7 @@
-"""What a store knows of the whole: what is held of each instrument, and figures to watch it by. Part of Store."""
+"""What a store knows of the whole: what is held of each instrument, and figures to watch it by. See figures_store."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from marketdata.model.gap import GapState
 from marketdata.model.instrument import Instrument
@@ -77,18 +75,3 @@ class Figures:
     gaps: tuple[GapFigure, ...]
     runs: tuple[RunFigure, ...]
     markets: tuple[MarketFigure, ...]
-
-
-class FiguresStore(Protocol):
-    """Holdings, and figures."""
-
-    def holdings(self, instruments: Sequence[Instrument]) -> list[Holding]:
-        """What is held of at most 1,000 instruments, in their order, finest timeframe first; of nothing, nothing.
-
-        Raises: NotFound.
-        """
-        ...
-
-    def figures(self, *, now: datetime) -> Figures:
-        """Counts of the whole, as of `now`; gaps by (exchange, state), runs by (kind, trigger, state)."""
-        ...

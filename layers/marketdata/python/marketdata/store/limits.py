@@ -4,28 +4,32 @@ The database states the same as constraints; the in-memory store asks here. Each
 against, or None.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from marketdata.errors import RequestInvalid
-from marketdata.model.alert_target import Target
 from marketdata.model.candle import Candle
 from marketdata.model.gap import GapState
 from marketdata.model.instrument import INVENTED_EXCHANGES, Instrument
 from marketdata.model.job_run import RunState
 from marketdata.model.snapshot import INDEX_SOURCES, Snapshot
 from marketdata.model.span import Span
-from marketdata.model.statistics import AGGREGATED, MarketAggregate, RoiStatistic, Statistic
 from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe, timeframe_named
 from marketdata.model.times import NANOSECONDS_A_SECOND
 from marketdata.model.trade import Trade
 from marketdata.store.answers import FeedStatus
+
+if TYPE_CHECKING:
+    from marketdata.model.alert_target import Target
+    from marketdata.model.statistics import Statistic
 
 ROWS_MAX = 10_000
 """The most candles or trades that one question may ask for."""
@@ -175,6 +179,10 @@ def statistic_refused(statistic: Statistic) -> str | None:
 
 
 def _edge(statistic: Statistic) -> Timeframe:
+    # Imported here: the bounds are part of every cold start, and statistics of few.
+    from marketdata.model.statistics import MarketAggregate, RoiStatistic  # noqa: PLC0415
+    from marketdata.model.windows import AGGREGATED  # noqa: PLC0415
+
     if isinstance(statistic, RoiStatistic):
         return statistic.timeframe
     return AGGREGATED[statistic.period] if isinstance(statistic, MarketAggregate) else timeframe_named("15m")

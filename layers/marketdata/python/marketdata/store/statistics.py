@@ -1,15 +1,11 @@
-"""What a store knows of statistics: rows keyed by bucket edges, which whoever computes them again writes the same.
+"""How a store is asked for statistics: rows keyed by bucket edges. See statistics_store."""
 
-Part of Store.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from marketdata.model.instrument import Instrument
-from marketdata.model.statistics import MarketAggregate, MarketComparison, MarketSnapshot, RoiStatistic, Statistic
+from marketdata.model.statistics import MarketAggregate, MarketComparison, MarketSnapshot, RoiStatistic
 
 Kind = TypeVar("Kind", RoiStatistic, MarketSnapshot, MarketAggregate, MarketComparison)
 
@@ -30,25 +26,3 @@ class StatisticsQuestion:
     latest: bool = False
     limit: int = 1_000
     before_id: int | None = None
-
-
-class StatisticsStore(Protocol):
-    """One row of each market (or pair), period and edge."""
-
-    def put_statistics(self, rows: Sequence[Statistic]) -> None:
-        """Insert or replace rows, of one kind or several; a row that is the same already is left untouched.
-
-        Raises: NotFound if a market is not known.
-        """
-        ...
-
-    def statistics(self, kind: type[Kind], question: StatisticsQuestion) -> list[Kind]:
-        """At most `limit` rows of that kind, newest written first (by `id`); below `limit` means no more.
-
-        `limit` is at most 10,000.
-        """
-        ...
-
-    def prune_statistics(self, *, before: datetime, comparisons_before: datetime) -> int:
-        """Forget rows of before those times, at most 10,000 of a kind, the oldest first; how many."""
-        ...

@@ -15,14 +15,14 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
 from marketdata.model.trade import Trade
 from marketdata.store.access import AccessStore
-from marketdata.store.alerts import AlertStore
+from marketdata.store.alert_store import AlertStore
 from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudit, DayCounts, FeedStatus
 from marketdata.store.exports import ExportStore
-from marketdata.store.figures import FiguresStore
+from marketdata.store.figures_store import FiguresStore
 from marketdata.store.kept_answers import AnswerStore
 from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
-from marketdata.store.statistics import StatisticsStore
+from marketdata.store.statistics_store import StatisticsStore
 from marketdata.store.work import WorkStore
 
 

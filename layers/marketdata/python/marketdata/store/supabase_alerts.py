@@ -1,23 +1,31 @@
-"""The desk and the outbox of alerts in the Supabase store: the arguments and answers of the database's functions."""
+"""The desk and the outbox of alerts in the Supabase store: the arguments and answers of the database's functions.
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from uuid import UUID
+What alerts are made of is imported when they are first asked for: the store is part of every cold start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from marketdata.compute.alert_facts import GapFact
 from marketdata.errors import StoreError
-from marketdata.model.alert import Alert
-from marketdata.model.alert_message import AlertMessage, MessageState, Silence, Verdict
-from marketdata.model.alert_rule import MarketRule
-from marketdata.model.alert_target import Target
-from marketdata.model.span import Span
-from marketdata.store.alert_rows import AlertRow, DeskRow, changes_row, message_row
-from marketdata.store.alerts import AlertChanges, AlertDesk, AlertQuestion, MissedHistory
 from marketdata.store.limits import check_limit, target_refused
-from marketdata.store.patient_client import PatientClient
 from marketdata.store.wire import time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from marketdata.compute.alert_facts import GapFact
+    from marketdata.model.alert import Alert
+    from marketdata.model.alert_message import AlertMessage, MessageState, Silence, Verdict
+    from marketdata.model.alert_rule import MarketRule
+    from marketdata.model.alert_target import Target
+    from marketdata.model.span import Span
+    from marketdata.store.alerts import AlertChanges, AlertDesk, AlertQuestion, MissedHistory
+    from marketdata.store.patient_client import PatientClient
 
 
 class SupabaseAlerts:
@@ -27,15 +35,21 @@ class SupabaseAlerts:
 
     def alert_desk(self, *, now: datetime) -> AlertDesk:
         """See Store."""
+        from marketdata.store.alert_rows import DeskRow  # noqa: PLC0415
+
         return self._client.call("alert_desk", "get_alert_desk_v1", {"p_now": time_text(now)}, DeskRow).desk
 
     def commit_alerts(self, version: int, changes: AlertChanges, *, now: datetime) -> bool:
         """See Store. An answer that was lost on the way is asked for again, and then is False though all is written."""
+        from marketdata.store.alert_rows import changes_row  # noqa: PLC0415
+
         arguments = {"p_version": version, "p_now": time_text(now), "p_changes": changes_row(changes)}
         return self._client.call("commit_alerts", "commit_alerts_v1", arguments, bool)
 
     def find_alerts(self, question: AlertQuestion) -> list[Alert]:
         """See Store."""
+        from marketdata.store.alert_rows import AlertRow  # noqa: PLC0415
+
         check_limit(question.limit)
         arguments = {
             "p_states": question.states and sorted(question.states),
@@ -50,11 +64,15 @@ class SupabaseAlerts:
 
     def unrepaired_gaps(self, *, before: datetime) -> list[GapFact]:
         """See Store."""
+        from marketdata.compute.alert_facts import GapFact  # noqa: PLC0415
+
         arguments = {"p_before": time_text(before)}
         return self._client.call("unrepaired_gaps", "get_unrepaired_v1", arguments, list[GapFact])
 
     def missed_history(self, exchange: str, symbol: str | None, span: Span) -> MissedHistory:
         """See Store."""
+        from marketdata.store.alerts import MissedHistory  # noqa: PLC0415
+
         arguments = {
             "p_exchange": exchange,
             "p_symbol": symbol,
@@ -65,6 +83,8 @@ class SupabaseAlerts:
 
     def claim_messages(self, worker: str, *, now: datetime, lease_seconds: float, limit: int) -> list[AlertMessage]:
         """See Store. An answer that was lost on the way leaves a lease that ends by itself."""
+        from marketdata.model.alert_message import AlertMessage  # noqa: PLC0415
+
         arguments = {
             "p_worker": worker,
             "p_now": time_text(now),
@@ -99,6 +119,8 @@ class SupabaseAlerts:
         limit: int,
     ) -> list[AlertMessage]:
         """See Store."""
+        from marketdata.model.alert_message import AlertMessage  # noqa: PLC0415
+
         check_limit(limit)
         arguments = {
             "p_alert_ids": None if alerts is None else sorted(str(one) for one in alerts),
@@ -110,6 +132,8 @@ class SupabaseAlerts:
 
     def put_messages(self, messages: Sequence[AlertMessage]) -> int:
         """See Store."""
+        from marketdata.store.alert_rows import message_row  # noqa: PLC0415
+
         arguments = {"p_messages": [message_row(one) for one in messages]}
         return self._client.call("put_messages", "put_messages_v1", arguments, int)
 

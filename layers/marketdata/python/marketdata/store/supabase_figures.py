@@ -1,15 +1,20 @@
-"""Holdings and figures in the Supabase store, over PostgREST."""
+"""Holdings and figures in the Supabase store, over PostgREST; their shapes are imported when first asked for."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from __future__ import annotations
 
-from marketdata.model.instrument import Instrument
-from marketdata.store.figure_rows import FigureColumns, HoldingColumns
-from marketdata.store.figures import Figures, Holding
-from marketdata.store.instrument_numbers import InstrumentNumbers
+from typing import TYPE_CHECKING
+
 from marketdata.store.limits import check_held
-from marketdata.store.patient_client import PatientClient
 from marketdata.store.wire import time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from marketdata.model.instrument import Instrument
+    from marketdata.store.figures import Figures, Holding
+    from marketdata.store.instrument_numbers import InstrumentNumbers
+    from marketdata.store.patient_client import PatientClient
 
 
 class SupabaseFigures:
@@ -20,6 +25,8 @@ class SupabaseFigures:
 
     def holdings(self, instruments: Sequence[Instrument]) -> list[Holding]:
         """See Store. Raises: also RequestInvalid for too many."""
+        from marketdata.store.figure_rows import HoldingColumns  # noqa: PLC0415
+
         check_held(len(instruments))
         known = self._numbers.of_all("holdings", {one.key for one in instruments})
         numbered = {known[one.key]: one for one in instruments}
@@ -28,5 +35,7 @@ class SupabaseFigures:
 
     def figures(self, *, now: datetime) -> Figures:
         """See Store."""
+        from marketdata.store.figure_rows import FigureColumns  # noqa: PLC0415
+
         told = self._client.call("figures", "get_figures_v1", {"p_now": time_text(now)}, FigureColumns)
         return told.figures(self._numbers.instruments("figures"))

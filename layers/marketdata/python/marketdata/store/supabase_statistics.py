@@ -1,18 +1,25 @@
-"""Statistics in the Supabase store: plain upserts and selects, newest first, whatever cap the server has on rows."""
+"""Statistics in the Supabase store: plain upserts and selects, newest first, whatever cap the server has on rows.
 
-from collections.abc import Sequence
-from datetime import datetime
+What statistics are made of is imported when they are first asked for: the store is part of every cold start.
+"""
+
+from __future__ import annotations
+
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from marketdata.model.statistics import MarketComparison, Statistic
 from marketdata.store.batches import batches
-from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.limits import check_limit
-from marketdata.store.patient_client import Filters, PatientClient
-from marketdata.store.statistic_rows import CONFLICTS, TABLES, market_numbers, selected, statistic_of, statistic_row
-from marketdata.store.statistics import Kind, StatisticsQuestion
 from marketdata.store.wire import Row, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from marketdata.model.statistics import Statistic
+    from marketdata.store.instrument_numbers import InstrumentNumbers
+    from marketdata.store.patient_client import Filters, PatientClient
+    from marketdata.store.statistics import Kind, StatisticsQuestion
 
 
 class SupabaseStatistics:
@@ -23,6 +30,8 @@ class SupabaseStatistics:
 
     def put_statistics(self, rows: Sequence[Statistic]) -> None:
         """See Store. Batches are written one after the other; after a StoreError some may be there."""
+        from marketdata.store.statistic_rows import CONFLICTS, TABLES, statistic_row  # noqa: PLC0415
+
         ids = self._numbers.of_all("put_statistics", {market for row in rows for market in row.markets})
         for kind, table in TABLES.items():
             unique = {row.key: row for row in rows if type(row) is kind}
@@ -33,6 +42,8 @@ class SupabaseStatistics:
 
     def statistics(self, kind: type[Kind], question: StatisticsQuestion) -> list[Kind]:
         """See Store."""
+        from marketdata.store.statistic_rows import TABLES, market_numbers, selected, statistic_of  # noqa: PLC0415
+
         check_limit(question.limit)
         table = f"{TABLES[kind]}_latest" if question.latest else TABLES[kind]
         page = partial(self._client.select_newest, "statistics", table, selected(kind))
@@ -47,7 +58,7 @@ class SupabaseStatistics:
             before = rows[-1]["id"]
         numbers = {number for row in rows for number in market_numbers(row)}
         keys = self._numbers.keys_of("statistics", numbers)
-        return [cast(Kind, statistic_of(kind, row, keys)) for row in rows]
+        return [cast("Kind", statistic_of(kind, row, keys)) for row in rows]
 
     def prune_statistics(self, *, before: datetime, comparisons_before: datetime) -> int:
         """See Store."""
@@ -73,6 +84,8 @@ class SupabaseStatistics:
 
 
 def _of_markets(kind: type[Statistic], among: str, *, within: bool) -> Filters:
+    from marketdata.model.statistics import MarketComparison  # noqa: PLC0415
+
     if kind is not MarketComparison:
         return [("instrument_id", among)]
     if within:

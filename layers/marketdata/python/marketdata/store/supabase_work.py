@@ -8,7 +8,6 @@ from typing import Any
 from marketdata.model.alert import Alert, AlertState
 from marketdata.model.budget import ExchangeLimit, Turn
 from marketdata.model.job_run import EVERYTHING, JobRun, RunState, Scope
-from marketdata.store.alert_rows import AlertRow
 from marketdata.store.limits import check_limit
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.run_rows import RunRow, scope_arguments
@@ -81,6 +80,8 @@ class SupabaseWork:
 
     def alerts(self, *, states: Collection[AlertState] | None = None, limit: int) -> list[Alert]:
         """See Store."""
+        from marketdata.store.alert_rows import AlertRow  # noqa: PLC0415
+
         check_limit(limit)
         arguments = {"p_states": None if states is None else sorted(states), "p_limit": limit}
         return [row.alert for row in self._client.call("alerts", "get_alerts_v1", arguments, list[AlertRow])]
