@@ -30,7 +30,7 @@ test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_browser
 	@bash scripts/install_redis
 	$(MAKE) lint types contracts
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(PYTEST)
 	$(MAKE) test-infra
 
 check: .venv/.installed-dev

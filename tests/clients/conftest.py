@@ -85,13 +85,14 @@ def made(place: int, instrument: Instrument = SERVED) -> Candle:
 
 
 @pytest.fixture(scope="module")
-def served(supabase: RunningSupabase) -> Iterator[Served]:
+def served(supabase: RunningSupabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A day of one instrument without a hole, and two hours of another with one."""
     supabase.clear()
     patch = pytest.MonkeyPatch()
     patch.setenv("SUPABASE_URL", supabase.url)
     patch.setenv("SUPABASE_SERVICE_ROLE_KEY", supabase.service_key)
     patch.setenv("MARKETDATA_LOCAL", "1")
+    patch.setenv("EXPORT_FOLDER", str(tmp_path_factory.mktemp("exports")))
     close_shared_store()
     store = SupabaseStore(supabase.url, supabase.service_key)
     store.put_instruments([SERVED, HOLED])

@@ -10,7 +10,11 @@ from marketdata.settings import Settings, settings_from
 
 from local.invocation import Context
 
-ENVIRONMENT = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_SERVICE_ROLE_KEY": "service-key"}
+ENVIRONMENT = {
+    "SUPABASE_URL": "http://127.0.0.1:9",
+    "SUPABASE_SERVICE_ROLE_KEY": "service-key",
+    "CACHE_TTL_SECONDS": "0",
+}
 
 
 @dataclass(frozen=True)

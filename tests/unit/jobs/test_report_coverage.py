@@ -73,7 +73,7 @@ def test_the_days_of_any_timeframe_add_up_to_the_span(timeframe: object) -> None
         Span(start + number * MINUTE, start + (number + 7) * MINUTE) for number in random.sample(range(30_000), 300)
     ]
     store.mark_empty(BTC, M1, spans)
-    opens = random.sample(range(30_000), 2_000)
+    opens = random.sample(range(30_000), 500)
     store.put_candles([candle(start + number * MINUTE, source=random.choice(list(Source))) for number in opens])
     while store.roll_up():
         pass
