@@ -6,11 +6,12 @@ CYCLES ?= 200
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-.PHONY: help install up test check format lint types contracts unit bench kill9 sim openapi fuzz-api synth deploy test-infra clean
+.PHONY: help install up test test-long check format lint types contracts unit bench kill9 sim openapi fuzz-api synth deploy test-infra clean
 
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
 	@echo "make test                                  every test, as CI runs it"
+	@echo "make test-long                             what takes longer than CI has: each fault by itself, 100,000 fuzzed frames"
 	@echo "make check                                 the quick loop: ruff, mypy, import contracts, unit tests"
 	@echo "make bench                                 the figures behind docs/performance.md"
 	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
@@ -30,8 +31,12 @@ test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_browser
 	@bash scripts/install_redis
 	$(MAKE) lint types contracts
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" $(PYTEST)
 	$(MAKE) test-infra
+
+test-long: .venv/.installed-dev node_modules/.installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
+	FUZZ_FRAMES=100000 $(BIN)/python -m pytest -n 2 tests/contract/test_fuzzed_adapters.py
 
 check: .venv/.installed-dev
 	@$(MAKE) --no-print-directory lint types contracts unit

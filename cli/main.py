@@ -5,57 +5,60 @@ Exit codes: 0 done, 1 failed, 2 the request was wrong, 3 done and gaps remain, 4
 """
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 from marketdata import observe
 from marketdata.errors import MarketDataError, RemoteError, RequestInvalid, SettingsInvalid, StoreError, Unauthorized
 from rich.console import Console
 
-from cli import (
-    alerts,
-    backfill,
-    coverage,
-    database,
-    doctor,
-    export,
-    feed_ticks,
-    gaps,
-    import_history,
-    instruments,
-    jobs,
-    keys,
-    record,
-    replay,
-    roi,
-    up,
-    verify,
-)
+# Only what was asked for is imported: together they bring a web server, a database driver and every exchange along.
+COMMANDS = {
+    "up": "cli.up:up",
+    "record": "cli.record:record_feed",
+    "replay": "cli.replay:replay_files",
+    "feed-ticks": "cli.feed_ticks:feed_ticks",
+    "backfill": "cli.backfill:backfill",
+    "coverage": "cli.coverage:coverage",
+    "roi": "cli.roi:roi",
+    "export": "cli.export:export",
+    "verify": "cli.verify:verify",
+    "doctor": "cli.doctor:doctor",
+}
+GROUPS = {
+    "import": "cli.import_history",
+    "gaps": "cli.gaps",
+    "instruments": "cli.instruments",
+    "jobs": "cli.jobs",
+    "alerts": "cli.alerts",
+    "keys": "cli.keys",
+    "db": "cli.database",
+}
+HELP = "Unbroken, proven candles: streamed, stored, served. Start with [bold]marketdata up[/bold]."
 
-app = typer.Typer(
-    name="marketdata",
-    help="Unbroken, proven candles: streamed, stored, served. Start with [bold]marketdata up[/bold].",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("up")(up.up)
-app.command("record")(record.record_feed)
-app.command("replay")(replay.replay_files)
-app.command("feed-ticks")(feed_ticks.feed_ticks)
-app.command("backfill")(backfill.backfill)
-app.command("coverage")(coverage.coverage)
-app.command("roi")(roi.roi)
-app.command("export")(export.export)
-app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
-app.add_typer(import_history.app, name="import")
-app.add_typer(gaps.app, name="gaps")
-app.add_typer(instruments.app, name="instruments")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(keys.app, name="keys")
-app.add_typer(database.app, name="db")
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The command that `arguments` name; all of them where they name none."""
+    asked = arguments[0] if arguments else ""
+    app = typer.Typer(
+        name="marketdata",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    # With a callback, an application of one command is still called by that command's name.
+    app.callback(help=HELP)(lambda: None)
+    for name, place in COMMANDS.items():
+        if asked == name or asked not in COMMANDS | GROUPS:
+            module, _, function = place.partition(":")
+            app.command(name)(getattr(import_module(module), function))
+    for name, module in GROUPS.items():
+        if asked == name or asked not in COMMANDS | GROUPS:
+            app.add_typer(import_module(module).app, name=name)
+    return app
+
 
 _EXIT_CODES: tuple[tuple[type[MarketDataError], int], ...] = (
     (SettingsInvalid, 5),
@@ -71,7 +74,7 @@ def main() -> None:
     # Data alone goes to standard output; what the rooms below report is for people.
     observe.configure(level="WARNING", for_people=True)
     try:
-        app()
+        application(sys.argv[1:])()
     except MarketDataError as error:
         Console(stderr=True, highlight=False).print(f"[red]error:[/red] {error}", markup=True, soft_wrap=True)
         sys.exit(exit_code(error))

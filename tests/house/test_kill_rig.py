@@ -53,6 +53,7 @@ def test_a_feed_that_is_killed_at_random_instants_loses_nothing() -> None:
     assert int(said[2]) > 4
 
 
+@pytest.mark.long
 async def test_what_is_missing_altered_or_made_up_is_counted(tmp_path: Path) -> None:
     async with KillRig(tmp_path, 12, print) as rig:
         await rig.begin()
@@ -65,6 +66,7 @@ async def test_what_is_missing_altered_or_made_up_is_counted(tmp_path: Path) -> 
     assert exit_code(verdict, ended) == 1
 
 
+@pytest.mark.long
 async def test_what_a_feed_left_on_the_ledger_is_fetched_beside_it(tmp_path: Path) -> None:
     async with KillRig(tmp_path, 13, print) as rig:
         await rig.begin()

@@ -81,6 +81,7 @@ def test_ten_seeds_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 # A clock that is wrong is a fault without an effect: candles are cut by the exchange's time. A burst, ids that never
 # were and a sleeping feed have tests of their own.
+@pytest.mark.long
 @pytest.mark.parametrize("kind", sorted(set(Kind) - NEEDED - {Kind.CLOCK, Kind.BURST, Kind.SKIP, Kind.ZOMBIE}))
 def test_each_fault_has_an_effect_and_loses_nothing(kind: Kind) -> None:
     times = 50.0 if kind in SEEN_BY_WHO_ASKS else 12.0
@@ -105,12 +106,14 @@ def _fingerprint(seed: int, times: float) -> str:
     return simulate(_rough(seed, NEEDED, times)).fingerprint
 
 
+@pytest.mark.long
 def test_a_clock_that_is_wrong_moves_no_trade_to_another_minute() -> None:
     outcome = simulate(Setup(2, 3.0, kinds=NEEDED | {Kind.CLOCK}, times=50.0))
     assert outcome.counts["fault: clock"] > 3
     assert outcome.broken == []
 
 
+@pytest.mark.long
 def test_a_burst_is_taken_whole() -> None:
     calm, burst = (simulate(Setup(1, 2.0, kinds=kinds, times=12.0)) for kinds in (NEEDED, NEEDED | {Kind.BURST}))
     assert burst.verdict.trades > 1.2 * calm.verdict.trades
@@ -124,6 +127,7 @@ def test_ids_that_never_were_are_no_holes_for_ever() -> None:
     assert outcome.broken == []
 
 
+@pytest.mark.long
 def test_a_feed_that_slept_for_an_hour_spoils_nothing_when_it_goes_on() -> None:
     outcome = simulate(Setup(6, 4.0, feeds=3, kinds=NEEDED | {Kind.ZOMBIE}))
     assert outcome.counts["fault: zombie"] > 0
@@ -158,6 +162,7 @@ def test_a_store_that_muddles_candles_is_caught() -> None:
     assert any("wrong proven candle" in one for one in broken)
 
 
+@pytest.mark.long
 def test_a_feed_without_a_watchdog_is_caught_by_the_freshness_alone() -> None:
     blind = replace(UNHURRIED, patience=replace(UNHURRIED.patience, watch_seconds=1e6))
     outcome = simulate(Setup(3, 6.0, kinds=frozenset({Kind.STALL, Kind.UNACKNOWLEDGED}), times=2.0, pace=blind))

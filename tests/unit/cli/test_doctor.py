@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.doctor import Finding, examine
-from cli.main import app
+from cli.main import application
 from tests.conftest import RunningSupabase
 
 pytestmark = pytest.mark.stack
@@ -55,6 +55,6 @@ def test_a_deployment_that_does_not_answer_is_told() -> None:
 def test_the_command_ends_with_1_when_something_is_to_be_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("SUPABASE_SECRET_KEY", "k")
-    ended = CliRunner().invoke(app, ["doctor"])
+    ended = CliRunner().invoke(application(["doctor"]), ["doctor"])
     assert ended.exit_code == 1
     assert "fix store: http://127.0.0.1:9 does not answer" in ended.stdout

@@ -112,6 +112,7 @@ async def test_a_minute_held_in_part_goes_on_the_ledger_and_is_not_written() -> 
         assert stored(exchange)[0].source is Source.PARTIAL
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_a_proven_candle_that_differs_is_reported_by_field_and_kept() -> None:
     one, *others = minutes(DAY, Source.PROVEN)
