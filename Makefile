@@ -11,7 +11,7 @@ UV := $(BIN)/uv
 help:
 	@echo "make up [LIVE=1] [PORT=8100] [DATA=data]   the whole house on this machine: http://localhost:$(PORT)"
 	@echo "make test                                  every test, as CI runs it"
-	@echo "make test-long                             what takes longer than CI has: each fault by itself, 100,000 fuzzed frames"
+	@echo "make test-long                             what takes longer than CI has: each fault by itself, 1,000 crashes of alerts"
 	@echo "make check                                 the quick loop: ruff, mypy, import contracts, unit tests"
 	@echo "make bench                                 the figures behind docs/performance.md"
 	@echo "make kill9 [CYCLES=200] [SEED=1]           kill the feed at random instants and count what that cost"
@@ -31,7 +31,7 @@ test: .venv/.installed-dev node_modules/.installed
 	@bash scripts/install_browser
 	@bash scripts/install_redis
 	$(MAKE) lint types contracts
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" $(PYTEST)
 	$(MAKE) test-infra
 
 test-long: .venv/.installed-dev node_modules/.installed

@@ -32,6 +32,9 @@ def store(empty_supabase: RunningSupabase, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", empty_supabase.service_key)
     monkeypatch.setenv("INGEST_API_KEYS", "an-ingest-key")
     monkeypatch.setenv("CRON_SECRET", "a-cron-secret")
+    # A run that looks once, instead of all minute long.
+    monkeypatch.setenv("BACKFILL_POLL_SECONDS", "0")
+    monkeypatch.setenv("ALERT_POLL_SECONDS", "0")
     store = SupabaseStore(empty_supabase.url, empty_supabase.service_key)
     store.put_instruments([BTC])
     yield store

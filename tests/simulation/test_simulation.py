@@ -57,6 +57,7 @@ def test_without_faults_every_minute_is_proven_or_empty_and_nothing_is_asked_twi
     assert outcome.counts["request"] <= 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_law_holds_in_every_house(configuration: str) -> None:
     outcome = simulate(setup(21, 4.0, configuration))

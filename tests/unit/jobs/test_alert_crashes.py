@@ -157,5 +157,6 @@ def test_a_job_that_dies_in_a_hundred_moments_loses_no_alert_and_sends_none_unsi
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_job_that_dies_in_a_thousand_moments_loses_no_alert_and_sends_none_unsigned_or_under_two_ids() -> None:
     assert die_and_check(lives(1_000)) >= 1_000

@@ -87,6 +87,7 @@ async def test_a_row_that_one_answer_lost_is_taken_from_the_other() -> None:
         assert (writer.empty, writer.remaining) == ((), ())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_silence_that_only_one_answer_shows_between_its_rows_is_not_believed() -> None:
     span = ago(0, minutes=300)

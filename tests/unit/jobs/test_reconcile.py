@@ -126,6 +126,7 @@ async def test_a_proven_candle_that_differs_is_reported_by_field_and_kept() -> N
         assert "proven: high" in result["examples"][0] or "proven: close" in result["examples"][0]
 
 
+@pytest.mark.long
 async def test_the_sample_of_a_day_is_the_same_each_time_and_finds_proven_candles_right() -> None:
     async with holding(*minutes(DAY, Source.PROVEN)) as exchange:
         result = await run(exchange, ReconcileSettings())
