@@ -108,6 +108,16 @@ LIVE_GATEWAY: tuple[Acknowledgement, ...] = (
 )
 """Only with the live gateway."""
 
+EXPORTS: tuple[Acknowledgement, ...] = tuple(
+    Acknowledgement(
+        "AwsSolutions-IAM5[Resource::<ExportsBucket54D5CE64.Arn>/exports/*]",
+        f"Functions/{role}",
+        "files are named when they are ordered; it reaches nothing but them",
+    )
+    for role in ("ApiRole", "ExportRole")
+)
+"""Only with the bucket of exports."""
+
 DEFAULT_NAME: tuple[Acknowledgement, ...] = (
     Acknowledgement(
         "AwsSolutions-CFR4",
@@ -124,6 +134,7 @@ def acknowledgements_of(settings: DeploySettings) -> tuple[Acknowledgement, ...]
         *ALWAYS,
         *(HTTP if settings.api == "http" else REST),
         *(LIVE_GATEWAY if settings.live_gateway else ()),
+        *(EXPORTS if settings.exports else ()),
         *(() if settings.domain_name else DEFAULT_NAME),
     )
 

@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -71,7 +72,7 @@ class Functions(Construct):
         for secret in self._secrets.of(needs.secrets):
             secret.grant_read(made)
         if needs.exports and self._exports is not None:
-            self._exports.bucket.grant_read_write(made)
+            made.add_to_role_policy(_files(self._exports.bucket, writes="arrow" in needs.layers))
         return made
 
     def _reserved(self, function: Function) -> int | None:
@@ -103,6 +104,12 @@ class Functions(Construct):
                 removal_policy=cdk.RemovalPolicy.DESTROY,
             )
         return self._layers[name]
+
+
+def _files(bucket: s3.Bucket, *, writes: bool) -> iam.PolicyStatement:
+    """What touches exported files: who answers for them signs links to them, who writes them also takes them back."""
+    writing = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"] if writes else []
+    return iam.PolicyStatement(actions=["s3:GetObject", *writing], resources=[bucket.arn_for_objects("exports/*")])
 
 
 def _asset(folder: Path) -> lambda_.AssetCode:
