@@ -174,6 +174,8 @@ class Settings(BaseModel):
     keep_snapshots_days: int = Field(default=400, ge=1, le=7_300, validation_alias="KEEP_SNAPSHOTS_DAYS")
     feed_shard: Shard = Field(default=SymbolShard(), validation_alias="FEED_SHARD")
     """`1/3`: this feed is the first of three that share the symbols between them."""
+    feed_handover_seconds: float = Field(default=0.0, ge=0, le=100, validation_alias="FEED_HANDOVER_SECONDS")
+    """How long a feed goes on after SIGTERM for a successor to be seen, as in a deployment; 0: it stops at once."""
     flush_seconds: float = Field(default=1.0, gt=0, le=60, validation_alias="FLUSH_SECONDS")
     keep_ticks: bool = Field(default=True, validation_alias="KEEP_TICKS")
     instruments_refresh_seconds: float = Field(
