@@ -37,7 +37,7 @@ class Desk:
 def desk(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> Desk:
     """A desk over `store`."""
     instruments = KnownInstruments(store, clock)
-    cursors = Cursors(settings.cursor_secret.get_secret_value())
+    cursors = Cursors(settings.cursor_secret.reveal())
     answers = CandleAnswers(store, instruments, cursors, clock)
     remembered = wiring.remembered_answers(settings, store, failed=lambda: count("AnswersNotRemembered"))
     candles = RememberedCandles(answers, instruments, remembered)
