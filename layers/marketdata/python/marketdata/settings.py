@@ -8,7 +8,7 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from enum import EnumMeta
+from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -265,8 +265,8 @@ def _read(text: str, kind: Any) -> Any:
     """`text` as `kind`. Raises: ValueError and ValidationError, which say what it must be and not what it is."""
     if kind in _READERS:
         return _READERS[kind](text)
-    if isinstance(kind, EnumMeta):
-        return kind(_one_of(text.lower(), [str(one.value) for one in kind]))
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(_one_of(text.lower(), list(kind)))
     if get_origin(kind) is Literal:
         return _one_of(text, get_args(kind))
     return convert(text, kind, strict=False)
