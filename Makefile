@@ -4,6 +4,8 @@ PORT ?= 8100
 DATA ?= data
 CYCLES ?= 200
 BIN := .venv/bin
+# Bytecode is kept: without it each of many processes compiles every module that it imports, and the tests take twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv
 
 .PHONY: help install up test test-long check format lint types contracts unit bench kill9 sim openapi fuzz-api synth deploy test-infra clean
@@ -56,7 +58,7 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 --dist worksteal -m "not stack and not browser and not slow" tests/unit
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 3 --dist worksteal -p no:schemathesis -m "not stack and not browser and not slow and not long" tests/unit
 
 bench: .venv-bench/.installed node_modules/.installed
 	PYTHONPATH=.:layers/marketdata/python .venv-bench/bin/python -m benchmarks $(BENCH)
@@ -69,7 +71,7 @@ bench: .venv-bench/.installed node_modules/.installed
 	@touch $@
 
 # The construction kit is large and needed by whoever deploys, so it too lives in an environment of its own.
-CDK_COMMAND := env -u PYTHONDONTWRITEBYTECODE CDK_DISABLE_CLI_TELEMETRY=true PYTHONWARNINGS=ignore infra/node_modules/.bin/cdk --no-notices
+CDK_COMMAND := env CDK_DISABLE_CLI_TELEMETRY=true PYTHONWARNINGS=ignore infra/node_modules/.bin/cdk --no-notices
 
 synth: .venv-infra/.installed infra/node_modules/.installed
 	@$(CDK_COMMAND) synth --quiet $(CDK)

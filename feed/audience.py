@@ -15,7 +15,10 @@ _READ_EVENTS_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What a client wants; None means all. An event without a symbol concerns every symbol of its exchange."""
+    """What a client wants; None means all.
+
+    An event without a symbol concerns every symbol of its exchange, and one without an exchange every exchange.
+    """
 
     exchange: str | None
     symbols: frozenset[str] | None
@@ -24,7 +27,7 @@ class Interest:
     def covers(self, kind: str, exchange: str, symbol: str) -> bool:
         """Whether an event about this is wanted."""
         return (
-            (self.exchange is None or exchange == self.exchange)
+            (self.exchange is None or not exchange or exchange == self.exchange)
             and (self.symbols is None or not symbol or symbol in self.symbols)
             and (self.kinds is None or kind in self.kinds)
         )

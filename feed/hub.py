@@ -13,7 +13,7 @@ from feed.audience import Audience, Interest
 from feed.ring import Event, Ring
 from feed.subscription import Subscription
 
-KINDS = ("trade", "candle", "revise", "gap", "status")
+KINDS = ("trade", "candle", "revise", "gap", "status", "alert")
 
 
 class HubUnavailable(MarketDataError):

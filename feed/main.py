@@ -141,6 +141,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         exchanges=frozenset(known.feed_exchanges) or None,
         shard=known.feed_shard,
         keep_trades=known.keep_ticks,
+        tell_alerts=known.public_reads,
         rhythm=Rhythm(flush_seconds=known.flush_seconds, instruments_seconds=known.instruments_refresh_seconds),
     )
 

@@ -75,6 +75,14 @@ class RunningSupabase:
             connection.execute(_CLEAR)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the running Supabase needs its binaries, and is marked so."""
+    for item in items:
+        if "supabase" in getattr(item, "fixturenames", ()):
+            item.add_marker("stack")
+
+
 @pytest.fixture(scope="session")
 def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSupabase]:
     """A local Supabase with whatever data earlier tests left; skips where npm did not install its binaries."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from marketdata_client.alerts import Alert
 from marketdata_client.candles import Gap, joined, moment
 from marketdata_client.live import Notice, Reset, StreamReader
 from marketdata_client.patience import Patience, retry_after_seconds
@@ -30,6 +31,26 @@ def test_half_an_event_of_a_broken_connection_is_no_event() -> None:
     reader.begin()
     assert list(reader.read(b'event: status\ndata: {"b":1}\n\n')) == [Notice("status", {"b": 1})]
     assert reader.last_event_id == "e-1"
+
+
+def test_gaps_and_alerts_of_the_stream_are_objects() -> None:
+    told = (
+        b'event: gap\ndata: {"id":7,"exchange":"coinbase","symbol":"BTC-USD","timeframe":"1m","start":'
+        b'"2026-08-09T10:00:00Z","end":"2026-08-09T10:05:00Z","buckets":5,"state":"filled","cause":"scan","reason":"",'
+        b'"attempts":1,"found_at":"2026-08-09T10:06:00Z","retry_at":null,"repaired_at":"2026-08-09T10:07:00Z",'
+        b'"simulated":false}\n\n'
+        b'event: alert\ndata: {"id":"a","rule":"feed.down","dedup_key":"k","severity":"critical","state":"firing",'
+        b'"flapping":false,"summary":"down","exchange":"coinbase","symbol":null,"timeframe":null,'
+        b'"started_at":"2026-08-09T10:00:00Z","created_at":"2026-08-09T10:01:00Z","resolved_at":null,"seconds":null,'
+        b'"context":{"value":47},"told":null,"told_at":null,"deliveries":[{"target":"hook"}]}\n\n'
+    )
+    gap, alert = StreamReader().read(told)
+    assert isinstance(gap, Gap)
+    assert (gap.id, gap.exchange, gap.symbol, gap.state) == (7, "coinbase", "BTC-USD", "filled")
+    assert gap.repaired_at == moment("2026-08-09T10:07:00Z")
+    assert isinstance(alert, Alert)
+    assert (alert.rule, alert.state, alert.symbol, alert.resolved_at) == ("feed.down", "firing", None, None)
+    assert (alert.context, alert.deliveries) == ({"value": 47}, ({"target": "hook"},))
 
 
 @given(st.integers(1, 10), st.floats(0, 1), st.none() | st.floats(0, 100))

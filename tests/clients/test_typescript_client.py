@@ -4,12 +4,15 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.clients.conftest import MIDNIGHT, Served, made
+from tests.clients.test_examples import tell_until
+from tests.clients.test_python_client import live_candle
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = ROOT / "clients" / "typescript"
@@ -113,5 +116,47 @@ def test_an_example_of_the_documents_compiles_and_runs(
     finally:
         shown.unlink()
     assert done.returncode == 0, done.stdout
-    done = run("node", built / "dist" / "example.js", folder=built)
+    over = threading.Event()
+    telling = threading.Thread(target=tell_until, args=(served, over))
+    telling.start()
+    try:
+        done = run("node", built / "dist" / "example.js", folder=built)
+    finally:
+        over.set()
+        telling.join(10)
     assert done.returncode == 0, done.stderr
+
+
+FOLLOWING = """
+import {{ MarketDataClient, MarketDataError }} from "{client}";
+const client = new MarketDataClient({{ baseUrl: "{url}", patience: {{ delayMilliseconds: 1 }} }});
+let refused = "";
+try {{ for await (const _ of client.stream({{ kinds: ["weather"] }})) break; }} catch (error) {{
+  refused = error instanceof MarketDataError ? error.fields.join() : String(error);
+}}
+console.log(JSON.stringify(refused));
+for await (const event of client.stream({{ symbols: ["BTC-USD"], lastEventId: "{place}" }})) {{
+  console.log(JSON.stringify([event.kind, event.data.open_time ?? event.data.state ?? null]));
+  if (event.kind === "alert") break;
+}}
+"""
+
+
+@pytest.mark.stack
+def test_the_stream_is_typed_and_goes_on_after_a_break(served: Served, built: Path) -> None:
+    script = built / "following.mjs"
+    script.write_text(FOLLOWING.format(client="./dist/index.js", url=served.url, place="another-epoch-7"))
+    words = ["node", str(script)]
+    with subprocess.Popen(words, cwd=built, stdout=subprocess.PIPE, text=True) as following:
+        lines = following.stdout
+        assert lines is not None
+        heard = [json.loads(lines.readline()), json.loads(lines.readline())]
+        served.publish("candle", live_candle(1))
+        heard.append(json.loads(lines.readline()))
+        served.end_streams()
+        served.publish("gap", b'{"state":"filled"}')
+        served.publish("alert", b'{"state":"firing"}')
+        heard += [json.loads(line) for line in lines]
+        assert following.wait(30) == 0
+    open_time = f"{MIDNIGHT:%Y-%m-%d}T00:01:00Z"
+    assert heard == ["kinds", ["reset", None], ["candle", open_time], ["gap", "filled"], ["alert", "firing"]]

@@ -14,7 +14,8 @@ from backports import zstd
 from marketdata.clock import FakeClock
 from marketdata.model.candle import Source
 from marketdata.model.instrument import Calendar, Instrument
-from marketdata.model.timeframe import timeframe_named
+from marketdata.model.span import Span
+from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.observe import Handler
 from marketdata.store.memory import MemoryStore
 
@@ -223,6 +224,7 @@ def test_milliseconds_are_taken_for_what_they_are(euro: MemoryStore) -> None:
 
 
 def test_candles_are_counted_without_being_carried(store: MemoryStore) -> None:
+    store.roll_up()
     answer = ask(api_over(store), "/v1/candles/count", symbol="BTC-USD")
     assert answer.json["data"] == {
         "exchange": "coinbase",
@@ -237,7 +239,57 @@ def test_candles_are_counted_without_being_carried(store: MemoryStore) -> None:
         "proven": 10,
         "manual": 0,
         "no_trades": 0,
+        "unproven": 0,
+        "expected": 118,
+        "missing": 108,
     }
+
+
+def test_a_count_says_what_is_missing_in_the_words_of_the_candles(store: MemoryStore) -> None:
+    store.put_candles(minutes("10:12", "10:13", source=Source.PARTIAL) + minutes("10:13", "10:16", source=Source.LIVE))
+    store.mark_empty(BTC, M1, [Span(at("10:10"), at("10:11"))])
+    store.record_gaps(BTC, M1, [Span(at("10:11"), at("10:12"))], cause="scan", found_at=NOW)
+    store.roll_up()
+    asked = {"symbol": "BTC-USD", "start": "2026-08-09T10:00:00Z", "end": "2026-08-09T10:16:00Z"}
+    counted = ask(api_over(store), "/v1/candles/count", **asked).json
+    data, told = counted["data"], counted["meta"]
+    assert (data["count"], data["unproven"], data["no_trades"]) == (14, 4, 1)
+    assert (data["expected"], data["missing"], data["partial"]) == (16, 2, 1)
+    assert [(one["start"], one["state"]) for one in told["gaps"]] == [
+        ("2026-08-09T10:11:00Z", "open"),
+        ("2026-08-09T10:12:00Z", "missing"),
+    ]
+    assert (told["gaps_total"], told["truncated"]) == (2, False)
+    page = ask(api_over(store), "/v1/candles", **asked).json["meta"]
+    assert {name: told[name] for name in ("condition", "coverage", "span")} == {
+        name: page[name] for name in ("condition", "coverage", "span")
+    }
+    assert page["condition"] == "missing"
+
+
+@pytest.mark.parametrize(("end", "condition"), [("10:10", "available"), ("10:11", "degraded"), ("10:12", "missing")])
+def test_a_count_and_its_candles_are_trusted_alike(store: MemoryStore, end: str, condition: str) -> None:
+    store.put_candles(minutes("10:10", "10:11", source=Source.PARTIAL))
+    store.roll_up()
+    asked = {"symbol": "BTC-USD", "start": "2026-08-09T10:00:00Z", "end": f"2026-08-09T{end}:00Z"}
+    told = [ask(api_over(store), path, **asked).json["meta"] for path in ("/v1/candles/count", "/v1/candles")]
+    assert [one["condition"] for one in told] == [condition, condition]
+    assert told[0]["coverage"] == told[1]["coverage"]
+
+
+def test_the_open_minute_is_counted_and_not_judged(store: MemoryStore) -> None:
+    store.put_candles(minutes("11:50", "11:59") + minutes("11:59", "12:00", source=Source.PARTIAL))
+    store.roll_up()
+    counted = ask(api_over(store), "/v1/candles/count", symbol="BTC-USD", start="2026-08-09T11:50:00Z").json
+    assert (counted["data"]["count"], counted["data"]["expected"], counted["data"]["missing"]) == (10, 8, 0)
+    assert counted["meta"]["condition"] == "available"
+
+
+def test_weeks_that_lie_in_two_months_are_expected_too(store: MemoryStore) -> None:
+    answer = ask(
+        api_over(store), "/v1/candles/count", symbol="BTC-USD", timeframe="1w", start="2026-06-29", end="2026-07-13"
+    )
+    assert (answer.json["data"]["expected"], answer.json["data"]["missing"]) == (2, 2)
 
 
 def test_years_are_counted_too_and_nothing_is_nothing(store: MemoryStore) -> None:

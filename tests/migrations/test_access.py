@@ -138,6 +138,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_unrepaired_v1": {"p_before": "2026-11-24Z"},
     "get_recovery_v1": {"p_exchange": "x", "p_symbol": None, "p_start": "2026-11-23Z", "p_end": "2026-11-24Z"},
     "get_alerts_v2": {},
+    "get_news_v1": {},
     "get_alert_desk_v1": {"p_now": "2026-11-24Z"},
     "commit_alerts_v1": {"p_version": -1, "p_now": "2026-11-24Z", "p_changes": {"book": {}}},
     "claim_messages_v1": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60},

@@ -9,6 +9,7 @@
 `AsyncMarketDataClient` has the same methods to await.
 """
 
+from marketdata_client.alerts import Alert
 from marketdata_client.asynchronous import AsyncMarketDataClient
 from marketdata_client.candles import Candle, Candles, Gap
 from marketdata_client.errors import (
@@ -29,6 +30,7 @@ from marketdata_client.live import Notice, Reset, Revise
 from marketdata_client.synchronous import MarketDataClient
 
 __all__ = [
+    "Alert",
     "Ambiguous",
     "ApiError",
     "AsyncMarketDataClient",

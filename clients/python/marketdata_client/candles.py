@@ -44,13 +44,23 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of `buckets` buckets without a candle; `state` and `reason` as the public ledger has them."""
+    """A stretch of `buckets` buckets without a candle; `state` and `reason` as the public ledger has them.
+
+    The live stream tells more: the ledger's `id`, whose gap it is, and when it was found and settled.
+    """
 
     start: datetime
     end: datetime
     buckets: int
     state: str
     reason: str = ""
+    id: int | None = None
+    exchange: str | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+    cause: str | None = None
+    found_at: datetime | None = None
+    repaired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,16 @@ def candle_of(record: Mapping[str, Any]) -> Candle:
 def gap_of(record: Mapping[str, Any]) -> Gap:
     """The gap of a JSON record."""
     start, end = moment(record["start"]), moment(record["end"])
-    return Gap(start, end, record.get("buckets", 0), record.get("state", MISSING), record.get("reason", ""))
+    return Gap(
+        start,
+        end,
+        record.get("buckets", 0),
+        record.get("state", MISSING),
+        record.get("reason", ""),
+        **{name: record.get(name) for name in ("id", "exchange", "symbol", "timeframe", "cause")},
+        found_at=_time(record.get("found_at")),
+        repaired_at=_time(record.get("repaired_at")),
+    )
 
 
 def moment(told: str | datetime) -> datetime:
@@ -146,6 +165,10 @@ def joined(pages: Sequence[Mapping[str, Any]], rows: Sequence[Candle]) -> Candle
         gaps_total=sum(page["gaps_total"] for page in pages),
         as_of=moment(pages[-1]["as_of"]) if pages else None,
     )
+
+
+def _time(told: str | None) -> datetime | None:
+    return None if told is None else moment(told)
 
 
 def _amount(text: str | None) -> Decimal | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from marketdata_client.alerts import Alert, alert_of
 from marketdata_client.candles import Candle, Gap, candle_of, gap_of
 from marketdata_client.errors import MarketDataClientError
 
@@ -28,13 +29,13 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Whatever else the stream tells: `kind` is trade, status and so on; `document` as it came."""
+    """Whatever else the stream tells: `kind` is status and so on; `document` as it came."""
 
     kind: str
     document: dict[str, Any]
 
 
-Live = Candle | Revise | Gap | Reset | Notice
+Live = Candle | Revise | Gap | Alert | Reset | Notice
 
 
 class StreamReader:
@@ -88,4 +89,6 @@ def _event(kind: str, document: dict[str, Any]) -> Live:
         return Revise(candle_of(document))
     if kind == "gap" and {"start", "end"} <= document.keys():
         return gap_of(document)
+    if kind == "alert":
+        return alert_of(document)
     return Reset() if kind == "reset" else Notice(kind, document)

@@ -5,10 +5,12 @@
 
 import createClient, { type Client } from "openapi-fetch";
 import { MarketDataError, type Problem } from "./errors.js";
-import { patientFetch, type Patience } from "./patience.js";
+import { liveEvents, type LiveEvent, type LiveQuery } from "./live.js";
+import { PATIENCE, patientFetch, type Patience } from "./patience.js";
 import type { components, operations, paths } from "./schema.js";
 
 export { ConnectionFailed, MarketDataError, type Problem } from "./errors.js";
+export type { LiveEvent, LiveKind, LiveQuery } from "./live.js";
 export type { Patience } from "./patience.js";
 export type { components, paths } from "./schema.js";
 
@@ -35,10 +37,14 @@ const environment: Record<string, string | undefined> =
 /** One service. `api` asks any route, typed; the methods below are for candles. */
 export class MarketDataClient {
   readonly api: Client<paths, "application/json">;
+  private readonly baseUrl: string;
+  private readonly patience: Patience;
 
   constructor(options: Options = {}) {
+    this.baseUrl = (options.baseUrl ?? environment["MARKETDATA_URL"] ?? DEFAULT_URL).replace(/\/+$/, "");
+    this.patience = { ...PATIENCE, ...options.patience };
     this.api = createClient<paths, "application/json">({
-      baseUrl: (options.baseUrl ?? environment["MARKETDATA_URL"] ?? DEFAULT_URL).replace(/\/+$/, ""),
+      baseUrl: this.baseUrl,
       headers: { Accept: "application/json", ...(options.apiKey ? { "x-api-key": options.apiKey } : {}) },
       fetch: patientFetch(options.patience),
     });
@@ -66,6 +72,11 @@ export class MarketDataClient {
   /** Every candle of the span, one after the other. */
   async *candles(query: CandleQuery): AsyncGenerator<Candle> {
     for await (const page of this.pages(query)) yield* page.data;
+  }
+
+  /** What happens from now on: candles as they change, corrections, gaps, alerts, feeds. Leave the loop to end it. */
+  stream(query: LiveQuery = {}): AsyncGenerator<LiveEvent> {
+    return liveEvents(this.baseUrl, this.patience, query);
   }
 }
 

@@ -9,7 +9,7 @@ export interface Patience {
   timeoutMilliseconds: number;
 }
 
-const PATIENCE: Patience = { tries: 5, delayMilliseconds: 500, delayMillisecondsMax: 30_000, timeoutMilliseconds: 30_000 };
+export const PATIENCE: Patience = { tries: 5, delayMilliseconds: 500, delayMillisecondsMax: 30_000, timeoutMilliseconds: 30_000 };
 const TRANSIENT = new Set([429, 500, 502, 503, 504]);
 
 export function patientFetch(given: Partial<Patience> = {}): (request: Request) => Promise<Response> {

@@ -920,6 +920,9 @@ export interface components {
         /**
          * CountRecord
          * @description `count` candles open in `[start, end)`, of the five sources; `no_trades` buckets are known to be empty.
+         *
+         *         `unproven` are of a source below proven. Of the `expected` buckets of `meta.span` `missing` are neither held whole
+         *         nor known to be empty: those held in part are among them.
          */
         CountRecord: {
             exchange: string;
@@ -935,12 +938,23 @@ export interface components {
             proven: number;
             manual: number;
             no_trades: number;
+            unproven: number;
+            expected: number;
+            missing: number;
         };
         /**
          * CountMeta
-         * @description `as_of` is when it was counted.
+         * @description As in /v1/candles, for all of the question: see serve/condition.py. `as_of` is when it was counted.
+         *
+         *         `gaps` are the stretches of what is missing, the first hundred of `gaps_total`; `truncated` if there are more.
          */
         CountMeta: {
+            condition: string;
+            coverage: number | null;
+            span: components["schemas"]["SpanRecord"] | null;
+            gaps: components["schemas"]["Stretch"][];
+            gaps_total: number;
+            truncated: boolean;
             /** Format: date-time */
             as_of: string;
             simulated: boolean;

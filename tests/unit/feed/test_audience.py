@@ -16,6 +16,7 @@ BTC = Interest("coinbase", frozenset({"BTC-USD"}), frozenset({"candle", "status"
         ("trade", "coinbase", "BTC-USD", False),
         ("status", "coinbase", "", True),
         ("status", "binance", "", False),
+        ("status", "", "", True),
     ],
 )
 def test_an_event_is_wanted_if_everything_about_it_is(kind: str, exchange: str, symbol: str, wanted: bool) -> None:

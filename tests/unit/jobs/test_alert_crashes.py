@@ -152,6 +152,7 @@ def die_and_check(fates: list[frozenset[int]]) -> int:
     return deaths
 
 
+@pytest.mark.slow
 def test_a_job_that_dies_in_a_hundred_moments_loses_no_alert_and_sends_none_unsigned_or_under_two_ids() -> None:
     assert die_and_check(lives(100)) >= 100
 

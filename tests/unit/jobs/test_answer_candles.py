@@ -304,6 +304,7 @@ def of_many(**changes: Any) -> CandleQuery:
     return replace(CandleQuery("BTC-USD", start=start, end=end, limit=10_000, view=view), **changes)
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_too_large_as_it_is_goes_whole_when_packed() -> None:
     store = many(10_000)
     plain = answers(store).answer(CandleRequest(of_many()), None)
@@ -314,11 +315,13 @@ def test_an_answer_that_is_too_large_as_it_is_goes_whole_when_packed() -> None:
     assert carried_bytes(packed.body) < CARRIED_BYTES_MAX / 10
 
 
+@pytest.mark.slow
 def test_the_shorter_page_goes_as_far_as_it_can() -> None:
     plain = answers(many(10_000)).answer(CandleRequest(of_many()), None)
     assert carried_bytes(plain.body) > 0.8 * CARRIED_BYTES_MAX
 
 
+@pytest.mark.slow
 def test_whoever_knows_of_no_next_page_gets_all_of_it_or_the_ways_round() -> None:
     store = many(10_500)
     whole = CandleRequest(of_many(), PLAIN, Coding.GZIP, whole=True)

@@ -111,6 +111,7 @@ def test_a_month_is_a_row_group(store: MemoryStore, clock: FakeClock, shelf: Fol
     assert [written.metadata.row_group(number).num_rows for number in range(written.num_row_groups)] == [1, 1, 55]
 
 
+@pytest.mark.slow
 def test_more_than_a_page_of_the_store_is_read_to_its_end(store: MemoryStore) -> None:
     start = at("10:00") + timedelta(days=30)
     many = [candle(start + place * MINUTE) for place in range(20_001)]

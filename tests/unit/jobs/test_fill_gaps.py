@@ -109,6 +109,7 @@ async def test_a_hole_of_minutes_is_filled_with_proven_candles_equal_to_the_tape
         assert (result.filled, result.candles) == (1, 4)
 
 
+@pytest.mark.slow
 async def test_a_hole_of_days_is_filled_with_the_exchanges_own_candles() -> None:
     hole = ago(0, minutes=3 * 1440)
     async with past_exchange() as exchange:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from marketdata.clock import FakeClock
 from marketdata.compute.coverage import subtract, union
 from marketdata.exchanges.oanda import OandaRest
@@ -107,6 +108,7 @@ async def test_every_minute_of_every_price_is_held_or_known_to_be_empty() -> Non
         assert [one.open + step for one in made.candles(MIDDLE)] == [one.open for one in made.candles(ASK)]
 
 
+@pytest.mark.slow
 async def test_a_weekend_is_closed_and_never_asked_for() -> None:
     sunday = datetime(2026, 11, 22, 23, 0, 30, tzinfo=UTC)
     async with house(sunday) as made:

@@ -22,6 +22,7 @@ from marketdata.model.timeframe import M1
 from marketdata.model.trade import Trade
 from marketdata.net.stream import Patience, Stream
 from marketdata.store.memory import MemoryStore
+from marketdata.store.news import News
 
 from local.exchanges.faults import Faults
 from tests.unit.local.exchanges.market import NOW, TAPE, simulator
@@ -32,7 +33,12 @@ DEADLINE_SECONDS = 20.0
 BTC = Instrument("coinbase-simulated", "BTC-USD", "BTC", "USD", simulated=True)
 ETH = replace(BTC, symbol="ETH-USD", base="ETH")
 HASTY = Rhythm(
-    publish_seconds=0.01, flush_seconds=0.02, instruments_seconds=0.05, status_seconds=0.05, stop_seconds_max=2.0
+    publish_seconds=0.01,
+    flush_seconds=0.02,
+    instruments_seconds=0.05,
+    status_seconds=0.05,
+    news_seconds=0.05,
+    stop_seconds_max=2.0,
 )
 
 
@@ -45,6 +51,7 @@ class MoodyStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.groundless: list[Candle] = []
+        self.asked_for_news = 0
 
     def put_candles(self, candles: Sequence[Candle]) -> None:
         if self.down:
@@ -56,6 +63,11 @@ class MoodyStore(MemoryStore):
         if self.takes_no_trades:
             raise StoreError("put_trades", "no room")
         super().put_trades(exchange, trades)
+
+    def news(self, *, after: str | None, limit: int) -> News:
+        found = super().news(after=after, limit=limit)
+        self.asked_for_news += 1
+        return found
 
     def has_all(self, candle: Candle) -> bool:
         """Whether every trade of the candle is kept."""
@@ -299,3 +311,14 @@ async def test_candles_do_not_wait_for_trades_that_the_store_refuses() -> None:
         await made.until(lambda: len(made.proven()) >= 2)
         made.store.takes_no_trades = False
         await made.until(lambda: made.store.has_all(made.proven()[0]), step=timedelta())
+
+
+async def test_a_gap_that_another_process_finds_is_told_while_the_feed_follows() -> None:
+    async with rig() as made:
+        await made.until(lambda: made.store.asked_for_news)
+        hole = Span(M1.floor(NOW) - timedelta(hours=2), M1.floor(NOW) - timedelta(hours=1))
+        made.store.record_gaps(BTC, M1, [hole], cause="scan", found_at=NOW)
+        await made.until(lambda: made.told("gap"))
+        assert [(gap["symbol"], gap["buckets"], gap["simulated"]) for gap in made.told("gap")] == [
+            ("BTC-USD", 60, True)
+        ]

@@ -176,6 +176,7 @@ def test_a_question_about_the_future_misses_nothing(store: Store) -> None:
     assert (meta["condition"], meta["coverage"]) == ("available", None)
 
 
+@pytest.mark.slow
 def test_an_answer_is_cut_where_lambda_would_cut_it_and_says_so() -> None:
     store = a_store()
     start = at("00:00") - timedelta(days=10)

@@ -204,6 +204,7 @@ def stored(exchange: Recorded) -> list[Candle]:
 # The same without recordings
 
 
+@pytest.mark.slow
 async def test_quiet_minutes_are_believed_and_an_outage_of_a_week_is_not() -> None:
     pages, holes = invented((14, 1), (119, 3), (300, 10), (700, 11_390), (12_300, 1))
     async with recorded(pages, held=True) as exchange:
@@ -278,6 +279,7 @@ async def test_a_candle_that_only_one_of_two_answers_had_is_taken() -> None:
         assert outline(lost) in [outline(one) for one in stored(exchange)]
 
 
+@pytest.mark.slow
 async def test_whoever_has_not_traded_lately_is_waited_for_and_no_alarm_is_raised() -> None:
     pages, _ = invented((200, 3))
     async with recorded(pages, held=True) as exchange:

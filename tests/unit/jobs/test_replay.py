@@ -76,6 +76,7 @@ def expected_figures(row: dict[str, str]) -> tuple[object, ...]:
     return (row["symbol"], time, *map(Decimal, decimals), *map(int, counts))
 
 
+@pytest.mark.slow
 @needs_captures
 def test_a_recording_of_bitfinex_gives_the_candles_of_its_trades_folded_by_hand(tmp_path: Path) -> None:
     """Trades of one millisecond come newest first: in order of arrival some of these would open or close wrongly."""
@@ -179,6 +180,7 @@ def test_a_missing_or_cut_file_is_named(tmp_path: Path) -> None:
         list(read_capture(cut))
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize(("day", "minutes"), [("20140501", 1363), ("20140504", 157)])
 def test_a_real_day_of_oanda_gives_exactly_the_minutes_of_its_ticks(day: str, minutes: int, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def everything(store: MemoryStore) -> list[Statistic]:
     return rows
 
 
+@pytest.mark.slow
 def test_every_market_gets_its_rows_and_they_are_counted_truly() -> None:
     store = house(BTC, ETH, LTC)
     result = run(store)
@@ -168,6 +169,7 @@ def test_a_weekend_is_no_hole_and_monday_s_day_begins_with_friday_s_close() -> N
     assert [len(chain) for chain in part.chains()] == [17]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [3, 500])
 def test_old_rows_are_forgotten_comparisons_first(days: int) -> None:
     store = house(BTC, ETH)

@@ -113,6 +113,7 @@ async def test_loss_right_before_a_quiet_market_is_found() -> None:
         await until(lambda: made.followed.holes("BTC-USD") == [(6, 6)])
 
 
+@pytest.mark.slow
 async def test_a_quiet_symbol_is_asked_about_ever_less_often_and_nothing_is_done() -> None:
     async with market() as made:
         made.trades(1)

@@ -71,6 +71,7 @@ async def test_what_no_connection_has_room_for_is_refused_by_name_and_the_rest_i
         assert stream.status.refused == ""
 
 
+@pytest.mark.slow
 async def test_every_connection_is_renewed_without_a_break_and_a_symbol_resubscribed_where_it_is() -> None:
     async with streams(10) as (market, stream):
         stream.follow(ALL)

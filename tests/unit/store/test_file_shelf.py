@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 from marketdata.errors import StoreError
 from marketdata.store.file_shelf import BucketShelf, FileShelf, FolderShelf
-from moto.server import ThreadedMotoServer
 
 NAME = f"{1:032x}.parquet"
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """A server that speaks S3, with one bucket."""
+    """A server that speaks S3, with one bucket. Its libraries are large: whoever does not ask for it is spared them."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "testing",

@@ -159,6 +159,7 @@ def test_a_row_that_finds_no_partition_twice_is_an_error() -> None:
     assert len(server.asked) == 4
 
 
+@pytest.mark.slow
 def test_making_room_without_end_is_given_up() -> None:
     span = Span(NOON, NOON + timedelta(days=1))
     server, outcome = ask(lambda store: store.ensure_partitions(span), *[answer(200, 400)] * 100)

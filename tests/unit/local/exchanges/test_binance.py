@@ -170,6 +170,7 @@ async def test_what_cannot_be_done_is_refused_with_a_code(request_: str, answer:
     assert document["error"]["code"] == answer
 
 
+@pytest.mark.slow
 async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_cut() -> None:
     clock = FakeClock(NOW)
     async with simulator(clock) as server:
@@ -219,6 +220,7 @@ async def test_rest_candles_are_the_tapes_and_empty_minutes_are_none() -> None:
     assert len(candles) < 100
 
 
+@pytest.mark.slow
 async def test_trades_and_aggregates_lead_back_to_the_first_of_all() -> None:
     everything = MARKET.trades("SOLUSDT", LISTED, NOW)
     async with simulator(FakeClock(NOW), main=True) as server, httpx.AsyncClient(base_url=server.url) as client:
@@ -241,6 +243,7 @@ async def test_the_keyless_host_has_no_old_single_trades() -> None:
     assert (known.status_code, known.json()["code"]) == (400, -1121)
 
 
+@pytest.mark.slow
 async def test_weight_is_told_and_its_excess_refused_until_the_next_minute() -> None:
     clock = FakeClock(NOW)
     async with simulator(clock) as server, httpx.AsyncClient(base_url=server.url) as client:

@@ -43,6 +43,7 @@ def test_the_same_seed_is_the_same_stream_and_another_is_another() -> None:
     assert rows(frames(tape())) != rows(frames(tape(seed=2)))
 
 
+@pytest.mark.slow
 def test_it_tells_every_trade_of_the_tape_many_in_a_frame() -> None:
     market = tape(rate=2_000)
     said = frames(market, step=2)

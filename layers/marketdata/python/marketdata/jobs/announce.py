@@ -1,4 +1,4 @@
-"""Tell the hub what the feed knows. Used by follow_live, flush_live and announce_revisions."""
+"""Tell the hub what the feed knows. Used by follow_live, flush_live, announce_revisions and announce_news."""
 
 from typing import Protocol
 
@@ -14,7 +14,7 @@ class Publish(Protocol):
     def __call__(
         self, kind: str, exchange: str, symbol: str, document: bytes, *, conflation_key: str | None = None
     ) -> None:
-        """Publish one event of `kind` (candle, revise, status)."""
+        """Publish one event of `kind` (candle, revise, gap, status, alert)."""
         ...
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from marketdata.clock import Clock
 from marketdata.errors import RequestInvalid, StoreError
 from marketdata.jobs.announce import Publish, announce_status
+from marketdata.jobs.announce_news import AnnounceNews
 from marketdata.jobs.announce_revisions import AnnounceRevisions
 from marketdata.jobs.correct_late import CorrectLate
 from marketdata.jobs.feed_status import feed_status
@@ -59,6 +60,7 @@ class Rhythm:
     repairs_seconds: float = 10.0
     late_seconds: float = 1.0
     revisions_seconds: float = 2.0
+    news_seconds: float = 2.0
     watch_seconds: float = 1.0
     stop_seconds_max: float = 8.0
     candles_waiting_max: int = 50_000
@@ -81,6 +83,7 @@ class FollowLive:
         exchanges: frozenset[str] | None = None,
         shard: SymbolShard | None = None,
         keep_trades: bool = True,
+        tell_alerts: bool = True,
         rhythm: Rhythm | None = None,
         watch_limits: WatchLimits | None = None,
     ) -> None:
@@ -104,6 +107,7 @@ class FollowLive:
         self._streams: list[asyncio.Task[None]] = []
         self._long_holes: list[LongHoles] = []
         self._revisions = AnnounceRevisions(store, publish)
+        self._news = AnnounceNews(store, publish, clock, self._is_ours_to_tell, alerts_too=tell_alerts)
         self._late: dict[str, CorrectLate] = {}
         self._flush = FlushLive(
             store,
@@ -144,6 +148,7 @@ class FollowLive:
             asyncio.create_task(self._every(rhythm.repairs_seconds, self._settle_holes)),
             asyncio.create_task(self._every(rhythm.late_seconds, self._correct_late)),
             asyncio.create_task(self._every(rhythm.revisions_seconds, self._tell_revisions)),
+            asyncio.create_task(self._every(rhythm.news_seconds, self._news.look)),
         ]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -212,8 +217,12 @@ class FollowLive:
         self._looked = True
 
     def _is_ours(self, instrument: Instrument) -> bool:
-        named = self._exchanges is None or instrument.exchange in self._exchanges
-        return named and not instrument.pushed and self._shard.has(instrument.symbol)
+        return not instrument.pushed and self._is_ours_to_tell(instrument.exchange, instrument.symbol)
+
+    def _is_ours_to_tell(self, exchange: str | None, symbol: str | None) -> bool:
+        """What is about no exchange, or no symbol, every feed tells that could be meant."""
+        named = self._exchanges is None or exchange is None or exchange in self._exchanges
+        return named and (symbol is None or self._shard.has(symbol))
 
     async def _follow(self, followed: FollowedExchange, symbols: list[str]) -> None:
         """Subscribe; a symbol that is new goes on beside its proven candles."""

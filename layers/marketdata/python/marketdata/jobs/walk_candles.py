@@ -1,11 +1,12 @@
 """Read all candles of a span, month by month in bounded memory, and tell how complete they are.
 
-Called by exports. The completeness is that of coverage, as of the last rollup: docs/data-semantics.md, "Condition".
+Called by exports and count_candles. The completeness is that of coverage, as of the last rollup:
+docs/data-semantics.md, "Condition".
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from marketdata.compute.calendar import closed
 from marketdata.compute.coverage import Spans, buckets_inside, subtract, union
@@ -24,18 +25,25 @@ GAPS_LISTED_MAX = 1_000
 
 _COVERAGE_STEPS = 1_000_000
 
+# Coverage is asked for by so much: a whole number of buckets of every timeframe, so that none lies on an edge.
+_ASKED_AT_ONCE = timedelta(weeks=52)
+
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """How much of the expected buckets is held whole or known to be empty, rounded down; None where none is expected.
 
-    `gaps`: the first thousand of `gaps_total`, oldest first, with what the ledger says of each.
+    `gaps`: the first thousand of `gaps_total`, oldest first, with what the ledger says of each. Of `expected` buckets
+    of `span`, which is None where nothing has settled, `missing` are in them; those held in part are.
     """
 
     condition: str
     coverage: float | None
     gaps: tuple[Labelled, ...]
     gaps_total: int
+    span: Span | None = None
+    expected: int = 0
+    missing: int = 0
 
 
 def walk_months(
@@ -64,19 +72,33 @@ def completeness_of(
     judged = judged_span(span.start, span.end, timeframe, as_of)
     if judged is None:
         return Completeness(AVAILABLE, None, (), 0)
-    expected = held = 0
+    expected = 0
     missing: Spans = ()
-    for month in by_month(judged):
-        shut = buckets_inside(closed(instrument.calendar, month), timeframe)
-        known = store.coverage(instrument, timeframe, month)
-        wanted = subtract([month], shut)
-        absent = subtract(wanted, [*known.covered, *buckets_inside(known.empty, timeframe)])
+    for part in _parts(judged):
+        shut = buckets_inside(closed(instrument.calendar, part), timeframe)
+        known = store.coverage(instrument, timeframe, part)
+        wanted = subtract([part], shut)
         expected += _buckets(wanted, timeframe)
-        held += _buckets(wanted, timeframe) - _buckets(absent, timeframe)
-        missing = union(missing, absent)
-    gaps = label(missing, _named(store, instrument, judged), timeframe, granularity=timeframe)
-    coverage = held * _COVERAGE_STEPS // expected / _COVERAGE_STEPS if expected else None
-    return Completeness(MISSING if gaps else AVAILABLE, coverage, gaps[:GAPS_LISTED_MAX], len(gaps))
+        missing = union(missing, subtract(wanted, [*known.covered, *buckets_inside(known.empty, timeframe)]))
+    gaps = label(missing, _named(store, instrument, judged), timeframe, granularity=timeframe) if missing else ()
+    absent = _buckets(missing, timeframe)
+    return Completeness(
+        condition=MISSING if gaps else AVAILABLE,
+        coverage=(expected - absent) * _COVERAGE_STEPS // expected / _COVERAGE_STEPS if expected else None,
+        gaps=gaps[:GAPS_LISTED_MAX],
+        gaps_total=len(gaps),
+        span=judged,
+        expected=expected,
+        missing=absent,
+    )
+
+
+def _parts(judged: Span) -> Iterator[Span]:
+    start = judged.start
+    while start < judged.end:
+        end = judged.end if judged.end - start <= _ASKED_AT_ONCE else start + _ASKED_AT_ONCE
+        yield Span(start, end)
+        start = end
 
 
 def _named(store: Store, instrument: Instrument, span: Span) -> list[NamedSpan]:

@@ -14,6 +14,7 @@ import msgspec
 
 from marketdata.exchanges.exchange import Request
 from marketdata.net.connection import Connect, Connection
+from marketdata.net.trust import trusted_authorities
 
 LINE_BYTES_MAX = 2**20
 LINES_WAITING_MAX = 1_000
@@ -33,7 +34,9 @@ def connect_lines(request_for: Callable[[Sequence[str]], Request], headers: Mapp
     async def connect(url: str) -> AsyncIterator[Connection]:
         # Between two lines the exchange may be silent: how long, the stream's own watchdog knows.
         timeout = httpx.Timeout(CONNECT_SECONDS_MAX, read=None)
-        async with httpx.AsyncClient(base_url=url, timeout=timeout, headers=dict(headers)) as client:
+        async with httpx.AsyncClient(
+            base_url=url, timeout=timeout, headers=dict(headers), verify=trusted_authorities()
+        ) as client:
             lines = _Lines(client, request_for)
             try:
                 yield lines

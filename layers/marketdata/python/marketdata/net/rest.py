@@ -11,6 +11,7 @@ from marketdata.clock import Clock
 from marketdata.errors import RemoteAbsent, RemoteBlocked, RemoteMalformed, RemoteThrottled, RemoteUnavailable
 from marketdata.exchanges.exchange import ReadRefusal, Refusal, Request, Weights
 from marketdata.net.retry_after import BANNED, WAIT_STATUSES, asked_wait
+from marketdata.net.trust import trusted_authorities
 
 ANSWER_BYTES_MAX = 32 * 2**20
 FILE_BYTES_MAX = 256 * 2**20
@@ -92,7 +93,11 @@ class Rest:
         self._weights = weights
         self._answer_bytes_max = answer_bytes_max
         self._client = httpx.Client(
-            base_url=base_url, timeout=timeout_seconds, follow_redirects=False, transport=transport
+            base_url=base_url,
+            timeout=timeout_seconds,
+            follow_redirects=False,
+            transport=transport,
+            verify=trusted_authorities(),
         )
 
     def close(self) -> None:

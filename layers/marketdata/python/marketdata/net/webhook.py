@@ -88,7 +88,11 @@ class Webhooks:
                 connection.close()
 
     def _context(self, door: Door) -> ssl.SSLContext | None:
-        return (self._trust or ssl.create_default_context()) if door.scheme == "https" else None
+        if door.scheme != "https":
+            return None
+        if self._trust is None:
+            self._trust = ssl.create_default_context()  # read once, by the first delivery that needs it
+        return self._trust
 
 
 class _Pinned(http.client.HTTPConnection):

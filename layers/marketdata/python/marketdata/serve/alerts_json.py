@@ -74,12 +74,21 @@ def alerts_body(
     alerts: Sequence[Alert], messages: Collection[AlertMessage], next_cursor: str | None, as_of: datetime
 ) -> str:
     """The whole answer of /v1/alerts."""
+    records = _records(alerts, messages)
+    return msgspec.json.encode(Alerts(records, next_cursor, AlertsMeta(rfc3339(as_of)))).decode()
+
+
+def alert_documents(alerts: Sequence[Alert], messages: Collection[AlertMessage]) -> list[bytes]:
+    """Each record as the live stream tells it, in the order of `alerts`."""
+    return [msgspec.json.encode(record) for record in _records(alerts, messages)]
+
+
+def _records(alerts: Sequence[Alert], messages: Collection[AlertMessage]) -> list[AlertRecord]:
     about: dict[str, list[AlertMessage]] = {}
     for message in messages:
         for told in message.notice["alerts"]:
             about.setdefault(told["alert_id"], []).append(message)
-    records = [_record(alert, about.get(str(alert.id), ())) for alert in alerts]
-    return msgspec.json.encode(Alerts(records, next_cursor, AlertsMeta(rfc3339(as_of)))).decode()
+    return [_record(alert, about.get(str(alert.id), ())) for alert in alerts]
 
 
 def _record(alert: Alert, messages: Sequence[AlertMessage]) -> AlertRecord:

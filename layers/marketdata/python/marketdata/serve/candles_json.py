@@ -167,12 +167,12 @@ def meta(answer: CandleAnswer) -> CandlesMeta:
     return CandlesMeta(
         condition=condition.name,
         coverage=condition.coverage,
-        span=_span(condition.span),
-        gaps=[_gap(gap) for gap in condition.gaps],
+        span=span_record(condition.span),
+        gaps=[stretch(gap) for gap in condition.gaps],
         gaps_total=condition.gaps_total,
-        partial=[_gap(gap) for gap in condition.partial],
+        partial=[stretch(gap) for gap in condition.partial],
         partial_total=condition.partial_total,
-        quiet=[_gap(gap) for gap in condition.quiet],
+        quiet=[stretch(gap) for gap in condition.quiet],
         quiet_total=condition.quiet_total,
         truncated=condition.truncated,
         as_of=rfc3339(answer.as_of),
@@ -225,9 +225,11 @@ def _day(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
 
 
-def _span(span: Span | None) -> SpanRecord | None:
+def span_record(span: Span | None) -> SpanRecord | None:
+    """A span as JSON."""
     return None if span is None else SpanRecord(rfc3339(span.start), rfc3339(span.end))
 
 
-def _gap(gap: Labelled) -> Stretch:
+def stretch(gap: Labelled) -> Stretch:
+    """A stretch of time as JSON."""
     return Stretch(rfc3339(gap.span.start), rfc3339(gap.span.end), gap.buckets, gap.state, gap.reason)

@@ -73,6 +73,11 @@ def gaps_body(
     return msgspec.json.encode(Gaps(records, next_cursor, meta)).decode()
 
 
+def gap_document(gap: Gap, *, simulated: bool) -> bytes:
+    """One record as the live stream tells it."""
+    return msgspec.json.encode(_record(gap, simulated))
+
+
 def _record(gap: Gap, simulated: bool) -> GapRecord:
     return GapRecord(
         id=gap.id,

@@ -10,6 +10,7 @@ from datetime import datetime
 from marketdata.model.gap import UNRESOLVED, Gap, GapState
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
+from marketdata.store.news_book import NewsBook
 from marketdata.store.sorted_map import SortedMap
 
 Line = tuple[str, str, Timeframe]
@@ -21,6 +22,7 @@ class GapIndex:
 
     def __init__(self, on_given_up: Callable[[Gap], None]) -> None:
         self._on_given_up = on_given_up
+        self.news = NewsBook[int]()
         self._gaps: dict[int, Gap] = {}
         # Numbers only; as dictionaries they keep the order in which they came.
         self._of_line: defaultdict[Line, dict[int, None]] = defaultdict(dict)
@@ -36,6 +38,8 @@ class GapIndex:
         if old and old.state in UNRESOLVED:
             self._unresolved[line].remove(old.span.start)
         self._gaps[gap.id] = gap
+        if old is None or _told_otherwise(old, gap):
+            self.news.note(gap.id)
         self._of_line[line][gap.id] = None
         if gap.state in UNRESOLVED:
             self._unresolved[line].put(gap.span.start, gap.id)
@@ -48,6 +52,7 @@ class GapIndex:
             self._unresolved[line_of(gap)].remove(gap.span.start)
         del self._of_line[line_of(gap)][gap.id]
         del self._gaps[gap.id]
+        self.news.forget(gap.id)
 
     def all(self) -> Iterator[Gap]:
         """Every gap, by number."""
@@ -90,6 +95,12 @@ class GapIndex:
             yield gap
             if gap.state is GapState.OPEN:
                 edge = max(edge, gap.span.end)
+
+
+def _told_otherwise(old: Gap, gap: Gap) -> bool:
+    """Whether clients are told: a lease is not theirs to know."""
+    leased = old.state in UNRESOLVED and gap.state in UNRESOLVED
+    return gap.span != old.span or (gap.state is not old.state and not leased)
 
 
 def line_of(gap: Gap) -> Line:

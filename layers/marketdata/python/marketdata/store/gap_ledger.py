@@ -25,6 +25,7 @@ from marketdata.model.span import Span
 from marketdata.model.timeframe import M1, Timeframe
 from marketdata.model.times import EPOCH
 from marketdata.store.gap_index import GapIndex
+from marketdata.store.news_book import NewsBook
 
 Key = tuple[str, str]
 """(exchange, symbol)."""
@@ -39,6 +40,15 @@ class GapLedger:
     def __init__(self, on_given_up: Callable[[Gap], None]) -> None:
         self._index = GapIndex(on_given_up)
         self._numbers = count(1)
+
+    @property
+    def news(self) -> NewsBook[int]:
+        """The numbers of gaps, in the order in which they changed last."""
+        return self._index.news
+
+    def get(self, number: int) -> Gap | None:
+        """The gap of that number."""
+        return self._index.get(number)
 
     def record(self, key: Key, timeframe: Timeframe, spans: Iterable[Span], cause: str, found_at: datetime) -> int:
         """See Store.record_gaps. Takes time by what the spans touch, not by what the ledger holds."""

@@ -8,12 +8,12 @@ from marketdata.clock import Clock
 from marketdata.compute.merge_snapshots import merge_snapshots
 from marketdata.model.snapshot import Snapshot
 from marketdata.store.limits import ROWS_MAX, check_limit, snapshot_refused
-from marketdata.store.memory_alerts import MemoryAlerts
 from marketdata.store.memory_base import refuse
+from marketdata.store.memory_news import MemoryNews
 from marketdata.store.sorted_map import SortedMap
 
 
-class MemorySnapshots(MemoryAlerts):
+class MemorySnapshots(MemoryNews):
     """The part of the Store protocol that is about whole assets."""
 
     def __init__(self, clock: Clock | None) -> None:

@@ -13,6 +13,7 @@ from marketdata.model.alert import GAP_UNRECOVERABLE, Alert, AlertState, Severit
 from marketdata.model.gap import Gap
 from marketdata.model.times import rfc3339
 from marketdata.store.alerts import AlertChanges, AlertQuestion
+from marketdata.store.news_book import NewsBook
 
 
 class Outbox:
@@ -21,6 +22,8 @@ class Outbox:
     def __init__(self) -> None:
         self._alerts: dict[UUID, Alert] = {}
         self._numbers = count(1)
+        self.news = NewsBook[UUID]()
+        """Alerts in the order in which they fired, flapped or ended last."""
 
     def give_up(self, gap: Gap) -> None:
         """Alert of a gap that was just given up, unless that was said before."""
@@ -58,11 +61,15 @@ class Outbox:
         keys = {_key_of(gap) for gap in gaps}
         for alert in list(self._alerts.values()):
             if alert.dedup_key in keys and alert.state is AlertState.FIRING:
-                self._alerts[alert.id] = replace(alert, state=AlertState.RESOLVED, resolved_at=now)
+                self._put(replace(alert, state=AlertState.RESOLVED, resolved_at=now))
 
     def add(self, alert: Alert) -> None:
         """Write an alert that is new."""
-        self._alerts[alert.id] = replace(alert, number=next(self._numbers))
+        self._put(replace(alert, number=next(self._numbers)))
+
+    def get(self, alert_id: UUID) -> Alert:
+        """The alert of that id, which is there."""
+        return self._alerts[alert_id]
 
     def fires(self, dedup_key: str) -> bool:
         """Whether one of that key does."""
@@ -75,9 +82,9 @@ class Outbox:
         for ended in changes.resolved:
             alert = self._alerts[ended.id]
             if alert.state is AlertState.FIRING:
-                self._alerts[ended.id] = replace(alert, state=AlertState.RESOLVED, resolved_at=ended.at)
+                self._put(replace(alert, state=AlertState.RESOLVED, resolved_at=ended.at))
         for flapped in changes.flapped:
-            self._alerts[flapped.id] = replace(self._alerts[flapped.id], flapping=flapped.flapping)
+            self._put(replace(self._alerts[flapped.id], flapping=flapped.flapping))
         for alert_id, told in changes.told:
             if alert_id in self._alerts:
                 self._alerts[alert_id] = replace(self._alerts[alert_id], told=told, told_at=now)
@@ -118,7 +125,15 @@ class Outbox:
         old = sorted(pair for pair in ended if pair[0] < before)[:limit]
         for _, id_ in old:
             del self._alerts[id_]
+            self.news.forget(id_)
         return len(old)
+
+    def _put(self, alert: Alert) -> None:
+        """Add an alert, or let it be what it has become."""
+        old = self._alerts.get(alert.id)
+        self._alerts[alert.id] = alert
+        if old is None or (old.state, old.flapping) != (alert.state, alert.flapping):
+            self.news.note(alert.id)
 
 
 def _key_of(gap: Gap) -> str:

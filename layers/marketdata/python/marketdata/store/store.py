@@ -20,6 +20,7 @@ from marketdata.store.answers import CandlePage, Changes, Coverage, CoverageAudi
 from marketdata.store.exports import ExportStore
 from marketdata.store.figures_store import FiguresStore
 from marketdata.store.kept_answers import AnswerStore
+from marketdata.store.news import NewsStore
 from marketdata.store.pushed_ticks import PushedTickStore
 from marketdata.store.snapshots import SnapshotStore
 from marketdata.store.statistics_store import StatisticsStore
@@ -36,6 +37,7 @@ class Store(
     StatisticsStore,
     FiguresStore,
     AlertStore,
+    NewsStore,
     Protocol,
 ):
     """Where instruments, candles, trades and what is known of them live, and what is known of the work on them."""

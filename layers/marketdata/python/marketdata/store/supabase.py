@@ -21,6 +21,7 @@ from marketdata.store.supabase_answers import SupabaseAnswers
 from marketdata.store.supabase_exports import SupabaseExports
 from marketdata.store.supabase_figures import SupabaseFigures
 from marketdata.store.supabase_ledger import SupabaseLedger
+from marketdata.store.supabase_news import SupabaseNews
 from marketdata.store.supabase_pushed_ticks import SupabasePushedTicks
 from marketdata.store.supabase_snapshots import SupabaseSnapshots
 from marketdata.store.supabase_statistics import SupabaseStatistics
@@ -43,6 +44,7 @@ class SupabaseStore(
     SupabaseStatistics,
     SupabaseFigures,
     SupabaseAlerts,
+    SupabaseNews,
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 
