@@ -94,7 +94,7 @@ def store_from(settings: Settings) -> SupabaseStore:
     # should not pay for them.
     from marketdata.store.supabase import SupabaseStore  # noqa: PLC0415
 
-    return SupabaseStore(settings.supabase_url, settings.supabase_key.get_secret_value())
+    return SupabaseStore(settings.supabase_url, settings.supabase_key.reveal())
 
 
 class _Shared:
@@ -159,7 +159,7 @@ def shared_store(settings: Settings) -> SupabaseStore:
 
 def redis_url(settings: Settings) -> str | None:
     """Where the Valkey or Redis is that all instances share, with its password; None without REDIS_URL."""
-    return settings.redis_url.get_secret_value() if settings.redis_url else None
+    return settings.redis_url.reveal() if settings.redis_url else None
 
 
 def shared_line(settings: Settings) -> RedisLine | None:
@@ -181,8 +181,8 @@ def front_door(
     secrets = Secrets(
         local=settings.local,
         public_reads=settings.public_reads,
-        ingest_keys=tuple(key.get_secret_value() for key in settings.ingest_api_keys),
-        cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else None,
+        ingest_keys=tuple(key.reveal() for key in settings.ingest_api_keys),
+        cron_secret=settings.cron_secret.reveal() if settings.cron_secret else None,
     )
     policy = Policy("ingest" if door is Door.INGEST else "default", quota) if quota else None
     keys, users = KnownKeys(store, clock), _users(settings, clock)
@@ -204,7 +204,7 @@ def _users(settings: Settings, clock: Clock) -> KnownUsers:
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
     secret = settings.supabase_jwt_secret
     fetch = partial(_public_keys, f"{issuer}/.well-known/jwks.json")
-    return KnownUsers(issuer, fetch, secret.get_secret_value() if secret else None, clock)
+    return KnownUsers(issuer, fetch, secret.reveal() if secret else None, clock)
 
 
 def _public_keys(url: str) -> bytes:
@@ -295,8 +295,8 @@ def environment_target(settings: Settings) -> Target | None:
     return Target(
         name=ENVIRONMENT,
         kind=settings.alert_webhook_format,
-        url=settings.alert_webhook_url.get_secret_value(),
-        secrets=tuple(one.get_secret_value() for one in settings.alert_webhook_secrets),
+        url=settings.alert_webhook_url.reveal(),
+        secrets=tuple(one.reveal() for one in settings.alert_webhook_secrets),
         min_severity=settings.alert_min_severity,
         quiet=settings.alert_quiet_hours,
     )
