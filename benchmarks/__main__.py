@@ -20,7 +20,7 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Which to run: {', '.join(NAMES)}. Default: all.")] = None,
     save: Annotated[bool, typer.Option(help="Also write benchmarks/results/<name>.json.")] = False,
 ) -> None:
-    """Measure what docs/performance.md claims; about five minutes for all."""
+    """Measure what docs/performance.md claims; about eight minutes for all."""
     unknown = sorted(set(names or ()) - set(NAMES))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(NAMES)}")

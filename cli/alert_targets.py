@@ -87,7 +87,7 @@ def secret() -> None:
     """Show what signs messages to the target of the settings, for its receiver."""
     settings = settings_from(house_environment())
     for one in settings.alert_webhook_secrets:
-        typer.echo(one.get_secret_value())
+        typer.echo(one.reveal())
 
 
 def _check(address: str, *, allow_local: bool) -> None:

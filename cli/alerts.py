@@ -60,7 +60,7 @@ def list_them(
     given = {"rule": rule, "exchange": exchange, "symbol": symbol, "cursor": cursor}
     asked = {name: value for name, value in given.items() if value}
     query = alert_query({**asked, "state": state, "severity": severity, "limit": str(limit)})
-    cursors = Cursors(settings.cursor_secret.get_secret_value())
+    cursors = Cursors(settings.cursor_secret.reveal())
     page = find_alert_page(store, KnownInstruments(store, clock), cursors, clock, query)
     if json:
         typer.echo(page.body())

@@ -78,7 +78,7 @@ def examine(environment: Mapping[str, str], deployed: str | None) -> Iterator[Fi
 
 def _store(settings: Settings) -> Iterator[Finding]:
     """Reachability, the key's role, whether a stranger is kept out, and the clock."""
-    base, key = settings.supabase_url.rstrip("/"), settings.supabase_key.get_secret_value()
+    base, key = settings.supabase_url.rstrip("/"), settings.supabase_key.reveal()
     instruments, private = f"{base}/rest/v1/instruments?limit=1", f"{base}/rest/v1/{PRIVATE_TABLE}?limit=1"
     answer = _get(instruments, key)
     if answer is None:

@@ -53,7 +53,7 @@ def list_them(
     states = GAP_STATES.read(",".join(state)) if state else UNRESOLVED
     settings = settings_from(house_environment())
     store, clock = store_from(settings), SystemClock()
-    instruments, cursors = KnownInstruments(store, clock), Cursors(settings.cursor_secret.get_secret_value())
+    instruments, cursors = KnownInstruments(store, clock), Cursors(settings.cursor_secret.reveal())
     query = GapQuery(symbol, exchange, states, limit, cursor)
     if json:
         typer.echo(query_gaps(store, instruments, cursors, clock, query))

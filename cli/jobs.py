@@ -42,7 +42,7 @@ def list_them(
     """List runs of jobs, newest first."""
     settings = settings_from(house_environment())
     states = RUN_STATES.read(",".join(state)) if state else tuple(RunState)
-    cursors = Cursors(settings.cursor_secret.get_secret_value())
+    cursors = Cursors(settings.cursor_secret.reveal())
     page = find_run_page(store_from(settings), cursors, SystemClock(), RunQuery(kind, states, limit, cursor))
     if json:
         typer.echo(jobs_body(page.runs, page.next_cursor, page.as_of))

@@ -37,7 +37,7 @@ def roi(
     """Show return and risk, newest of each market and window."""
     settings, clock = settings_from(house_environment()), SystemClock()
     store = store_from(settings)
-    instruments, cursors = KnownInstruments(store, clock), Cursors(settings.cursor_secret.get_secret_value())
+    instruments, cursors = KnownInstruments(store, clock), Cursors(settings.cursor_secret.reveal())
     given = {"symbol": symbol, "exchange": exchange, "window": window, "cursor": cursor, "limit": str(limit)}
     asked = {name: value for name, value in given.items() if value} | {"view": "history" if history else "latest"}
     page = find_statistics(store, instruments, cursors, RoiStatistic, roi_query(asked))

@@ -44,13 +44,13 @@ class Audience:
         self.newest = ring.head
         self.lost = ring.lost
         self._ring = ring
-        self._last_read: tuple[tuple[int, int], tuple[bytes, int]] | None = None
+        self._last_read: tuple[tuple[int, int, int], tuple[bytes, int]] | None = None
 
     def read(self, position: int) -> tuple[bytes, int]:
         """The next write for a member at `position` (nothing: empty), and its position after it."""
         if self.newest <= position:
             return b"", self._ring.head
-        asked = (position, self._ring.head)
+        asked = (position, self._ring.head, self._ring.breaks)
         if self._last_read is None or self._last_read[0] != asked:
             self._last_read = (asked, self._join_after(position))
         return self._last_read[1]
@@ -61,6 +61,11 @@ class Audience:
             return False
         owed = filter(self._wants, self._ring.after(position))
         return next(islice(owed, events_max, None), None) is not None
+
+    def begin(self) -> None:
+        """The ring went on elsewhere: nothing of before can be told any more."""
+        self.newest = self._ring.head
+        self.lost = self._ring.lost
 
     def announce(self) -> None:
         """Wake every member who waits."""

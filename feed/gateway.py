@@ -1,6 +1,6 @@
-"""The feed's front door: `GET /stream`, the hub's events as server-sent events, and `GET /health`.
+"""The live stream's front door: `GET /stream`, the hub's events as server-sent events, and `GET /health`.
 
-It knows nothing of exchanges or candles; the hub is made and filled by the feed's main.
+It knows nothing of exchanges or candles; the hub is made and filled by feed/main.py, or by feed/live_gateway.py.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from marketdata.serve import sse
 from marketdata.serve.problems import CONTENT_TYPE, RETRY_SECONDS, Problem, problem_of
 
 from feed.hub import KINDS, Hub, HubUnavailable
+from feed.line import Line, OwnLine
 from feed.subscription import Subscription
 
 HEALTHY_STATES = ("live", "unconfigured")
@@ -53,19 +54,24 @@ class StreamRequest:
 def gateway(
     hub: Hub,
     health: Callable[[], Mapping[str, object]],
+    line: Line | None = None,
     *,
     comment_seconds: float = COMMENT_SECONDS,
     write_seconds_max: float = WRITE_SECONDS_MAX,
 ) -> web.Application:
     """The application; `health` is asked at every GET /health, and its `state` decides between 200 and 503.
 
-    Shutting it down closes the hub, which ends every stream. A quiet stream says something every `comment_seconds`; a
-    client that takes longer than `write_seconds_max` to accept one write is dropped.
+    `line` fills the hub; without one whoever has the hub does. Shutting it down closes the hub, which ends all streams.
+    A quiet stream says something every `comment_seconds`; a client that takes longer than `write_seconds_max` to accept
+    one write is dropped.
     """
+
+    reached = line or OwnLine(hub)
 
     async def stream(request: web.Request) -> web.StreamResponse:
         try:
             wanted = parse_stream_request(request.query, request.headers)
+            await reached.reach(wanted.last_event_id)
             subscription = hub.subscribe(wanted.exchange, wanted.symbols, wanted.kinds, wanted.last_event_id)
         except RequestInvalid as error:
             return _answer(problem_of(error), request)

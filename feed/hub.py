@@ -1,7 +1,7 @@
 """The live hub: what the feed publishes goes to every client that wants it, and no client can slow the feed.
 
-The feed publishes; the gateway subscribes, once for each client. Publishing appends to a ring, and a client is a place
-in that ring: a slow one costs no memory. What it has not read yet is handed over as one write.
+A line publishes (feed/line.py); the gateway subscribes, once for each client. Publishing appends to a ring, and a
+client is a place in that ring: a slow one costs no memory. What it has not read yet is handed over as one write.
 """
 
 import asyncio
@@ -48,6 +48,16 @@ class Hub:
         self._closed = False
 
     @property
+    def epoch(self) -> str:
+        """Whose numbers these are."""
+        return self._ring.epoch
+
+    @property
+    def head(self) -> int:
+        """The newest event's number."""
+        return self._ring.head
+
+    @property
     def clients(self) -> int:
         """How many clients are connected."""
         return sum(len(audience.members) for audience in self._audiences.values())
@@ -66,8 +76,20 @@ class Hub:
         thing whose newest state this is, an open candle for example: a client that has not read an older state
         never will. What must be told, as a closed candle must, has none.
         """
+        self.put(self._ring.head + 1, kind, exchange, symbol, document, conflation_key=conflation_key)
+
+    def put(
+        self,
+        sequence: int,
+        kind: str,
+        exchange: str,
+        symbol: str,
+        document: bytes,
+        *,
+        conflation_key: str | None = None,
+    ) -> None:
+        """As `publish`, of an event that has its place already: the one after the newest."""
         assert kind in KINDS, kind
-        sequence = self._ring.head + 1
         encoded = sse.event(kind, document, self._ring.event_id(sequence))
         lost = self._ring.append(Event(sequence, kind, exchange, symbol, encoded, conflation_key))
         if lost is not None:
@@ -76,6 +98,18 @@ class Hub:
         for audience in self._listening(kind, exchange, symbol):
             audience.newest = sequence
             self._stir(audience)
+
+    def begin(self, epoch: str, head: int) -> None:
+        """Go on after `head` of `epoch`: what lies between is lost, which every client is told (`reset`)."""
+        self._ring.begin(epoch, head)
+        for audience in self._audiences.values():
+            audience.begin()
+            self._stir(audience)
+
+    def is_ahead(self, event_id: str) -> bool:
+        """Whether an event of this stream is meant that has not come here yet."""
+        sequence = self._ring.sequence_ahead(event_id)
+        return sequence is not None and sequence > self._ring.head
 
     def subscribe(
         self,

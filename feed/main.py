@@ -9,11 +9,9 @@ settings are wrong.
 import asyncio
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from aiohttp import web
@@ -23,6 +21,7 @@ from marketdata.errors import SettingsInvalid, StoreError, Unconfigured
 from marketdata.exchange_access import live_connect, live_feed, shared_budget
 from marketdata.exchanges.exchange import Request
 from marketdata.exchanges.registry import adapter_for
+from marketdata.jobs.announce import Publish
 from marketdata.jobs.follow_live import FollowLive, Rhythm
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.mend import Mender
@@ -30,12 +29,15 @@ from marketdata.net.rest import Rest
 from marketdata.net.stream import Stream
 from marketdata.net.streams import LiveStream, live_stream
 from marketdata.settings import Settings
-from marketdata.wiring import idle_address, settings, store_from
+from marketdata.wiring import idle_address, redis_url, settings, store_from
 
 from feed.gateway import gateway
 from feed.hub import Hub
 from feed.idle import idle
+from feed.line import Line, OwnLine
 from feed.metrics import write_metrics
+from feed.shared_line import SharedLine
+from feed.signals import on_signal
 
 MEND_TURN_SECONDS_MAX = 30.0
 """A request to mend with waits so long for its turn; then mending looks again."""
@@ -64,25 +66,21 @@ def main() -> int:
 
 async def _idle(host: str, port: int, reason: str) -> int:
     stopping = asyncio.Event()
-    _on_signal(stopping.set)
+    on_signal(stopping.set)
     return await idle(host, port, reason, stopping=stopping)
-
-
-def _on_signal(stop: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(wish, stop)
 
 
 async def run(known: Settings) -> int:
     """Follow, serve and wait for the signal."""
     hub = Hub(epoch=secrets.token_hex(4))
+    shared = redis_url(known)
+    line = OwnLine(hub) if shared is None else SharedLine(shared, hub)
     clients = ExitStack()
-    follow = follow_live(known, hub, clients)
-    _on_signal(follow.stop)
-    runner = web.AppRunner(gateway(hub, lambda: health(follow)), access_log=None, shutdown_timeout=2.0)
+    follow = follow_live(known, line.publish, clients)
+    on_signal(follow.stop)
+    runner = web.AppRunner(gateway(hub, lambda: health(follow, line), line), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    metering = asyncio.create_task(write_metrics(follow.statuses))
+    metering = asyncio.create_task(write_metrics(follow.statuses, line.report))
     try:
         site = web.TCPSite(runner, known.feed_host, known.feed_port)
         await site.start()
@@ -96,12 +94,13 @@ async def run(known: Settings) -> int:
     finally:
         metering.cancel()
         await runner.cleanup()
+        await line.close()
         clients.close()
     observe.logger.info("stopped, everything saved")
     return 0
 
 
-def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
+def follow_live(known: Settings, publish: Publish, clients: ExitStack) -> FollowLive:
     """The job, wired to the real store and the exchanges of the settings; `clients` is closed when it is done."""
     clock, store = SystemClock(), store_from(known)
 
@@ -135,7 +134,7 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
         store=store,
         open_stream=open_stream,
         open_mender=open_mender,
-        publish=hub.publish,
+        publish=publish,
         clock=clock,
         feed_id=known.feed_shard.feed_id(f"{socket.gethostname()}-{os.getpid()}"),
         exchanges=frozenset(known.feed_exchanges) or None,
@@ -146,9 +145,10 @@ def follow_live(known: Settings, hub: Hub, clients: ExitStack) -> FollowLive:
     )
 
 
-def health(follow: FollowLive) -> dict[str, object]:
-    """What /health says: the best state of all exchanges, each one's own, the newest quarantined frames, and how many
-    minutes agree with the exchange's own."""
+def health(follow: FollowLive, line: Line) -> dict[str, object]:
+    """What /health says: the best state of all exchanges, each one's own, the newest quarantined frames, how many
+    minutes agree with the exchange's own, and how what it publishes gets away. The last decides nothing: candles go to
+    the store either way."""
     statuses = follow.statuses()
     states = [status.state for status in statuses]
     state = min(states, key=STATES_BY_NEED.index) if states else "connecting"
@@ -161,7 +161,7 @@ def health(follow: FollowLive) -> dict[str, object]:
         for name, followed in follow.followed.items()
     }
     audits = {name: followed.audit.counts for name, followed in follow.followed.items()}
-    return {"state": state, "exchanges": statuses, "quarantine": quarantined, "audits": audits}
+    return {"state": state, "exchanges": statuses, "quarantine": quarantined, "audits": audits, "line": line.report()}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from marketdata import observe
 from marketdata.store.answers import FeedStatus
@@ -10,13 +10,19 @@ from marketdata.store.answers import FeedStatus
 WRITE_SECONDS = 60.0
 
 
-async def write_metrics(statuses: Callable[[], Sequence[FeedStatus]], *, seconds: float = WRITE_SECONDS) -> None:
+async def write_metrics(
+    statuses: Callable[[], Sequence[FeedStatus]],
+    line: Callable[[], Mapping[str, object]],
+    *,
+    seconds: float = WRITE_SECONDS,
+) -> None:
     """Count and write every so often, until cancelled."""
     before: Counter[str] = Counter()
     while True:
         await asyncio.sleep(seconds)
         told = statuses()
         now = counters(told)
+        now["LiveEventsDropped"] = int(str(line()["dropped"]))
         for name, value in now.items():
             observe.count(name, value - before[name])
         # How much is missing is a state and not a sum of events: it is told as it is.

@@ -27,12 +27,12 @@ class Event:
 class Ring:
     """At most `events_max` events in order of sequence, only the newest of each conflation key among them.
 
-    Clients know an event as `epoch-sequence`; a ring that starts anew must have a new `epoch`.
+    Clients know an event as `epoch-sequence`; a ring whose numbers start anew must have a new `epoch`.
     """
 
     def __init__(self, epoch: str, events_max: int) -> None:
         assert events_max > 0, events_max
-        self._epoch = epoch
+        self.epoch = epoch
         self._events_max = events_max
         # Two lists side by side: places are found by bisection, and an event leaves a hole until the next compaction.
         self._sequences: list[int] = []
@@ -44,21 +44,35 @@ class Ring:
         """The sequence of the newest event; 0 before the first."""
         self.lost = 0
         """The sequence of the newest event that there was no room for; 0 before the first."""
+        self.breaks = 0
+        """How often the stream went on elsewhere than where it was."""
 
     def __len__(self) -> int:
         return self._kept
 
     def event_id(self, sequence: int) -> str:
         """How clients know the event of this sequence."""
-        return f"{self._epoch}-{sequence}"
+        return f"{self.epoch}-{sequence}"
 
     def sequence_of(self, event_id: str) -> int | None:
         """The sequence that a client means by `event_id`; None if it is not of this ring."""
+        sequence = self.sequence_ahead(event_id)
+        return sequence if sequence is not None and sequence <= self.head else None
+
+    def sequence_ahead(self, event_id: str) -> int | None:
+        """As `sequence_of`, also of an event that is not here yet."""
         epoch, _, digits = event_id.rpartition("-")
-        if epoch != self._epoch or not _SEQUENCE.fullmatch(digits):
-            return None
-        sequence = int(digits)
-        return sequence if sequence <= self.head else None
+        return int(digits) if epoch == self.epoch and _SEQUENCE.fullmatch(digits) else None
+
+    def begin(self, epoch: str, head: int) -> None:
+        """Forget all events and go on after `head` of `epoch`; nobody can resume from before."""
+        self.epoch = epoch
+        self.head = self.lost = head
+        self.breaks += 1
+        self._sequences.clear()
+        self._events.clear()
+        self._newest_of_key.clear()
+        self._oldest = self._kept = 0
 
     def append(self, event: Event) -> Event | None:
         """Keep `event` as the newest, in place of the one with its conflation key; returns the one without room."""

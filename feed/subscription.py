@@ -14,7 +14,8 @@ class Subscription:
 
     It begins with the client's position, so that one cut off before its first event can still resume; with `reset`
     before that if `position` is None, which says: what you missed is gone, load afresh. A client that owes too much is
-    told `skipped` and dropped; it may come back with the id it has.
+    told `skipped` and dropped; it may come back with the id it has. Where the stream itself broke it hears `reset`,
+    too, and goes on.
     """
 
     def __init__(
@@ -30,16 +31,14 @@ class Subscription:
         self._audience = audience
         self._events_max = events_max
         self._leave = leave
-        self._position = ring.head if position is None else position
-        # What was published before the client came is its replay, and does not make it slow.
-        self._replay_end = ring.head
-        reset = sse.event("reset", b"{}") if position is None else b""
-        self._greeting = reset + sse.position(ring.event_id(self._position))
         self._closed = False
+        self._go_on(position)
 
     @property
     def event_id(self) -> str:
         """Where the client may resume: nothing that it wants lies between this and what it has read."""
+        if self._breaks != self._ring.breaks:
+            return f"{self._epoch}-{self._position}"  # of before the break, which nobody has told it yet
         caught_up = self._audience.newest <= self._position
         return self._ring.event_id(self._ring.head if caught_up else self._position)
 
@@ -63,7 +62,18 @@ class Subscription:
             await news.wait()
         raise StopAsyncIteration
 
+    def _go_on(self, position: int | None) -> None:
+        """From there, or where the ring is now; the client is told which."""
+        self._epoch, self._breaks = self._ring.epoch, self._ring.breaks
+        self._position = self._ring.head if position is None else position
+        # What was published before the client came is its replay, and does not make it slow.
+        self._replay_end = self._ring.head
+        reset = sse.event("reset", b"{}") if position is None else b""
+        self._greeting = reset + sse.position(self._ring.event_id(self._position))
+
     def _next(self) -> bytes:
+        if self._breaks != self._ring.breaks:
+            self._go_on(None)
         if self._greeting:
             greeting, self._greeting = self._greeting, b""
             return greeting

@@ -41,7 +41,11 @@ DEPLOYED = Target()
 
 def packages_layer(name: str, target: Target = DEPLOYED) -> Path:
     """The layer of layers/<name>/requirements.txt: a folder with `python/`, as Lambda unpacks it into /opt."""
-    lock = ROOT / "layers" / name / "requirements.txt"
+    return locked_layer(name, ROOT / "layers" / name / "requirements.txt", target)
+
+
+def locked_layer(name: str, lock: Path, target: Target) -> Path:
+    """The same of any lock."""
     key = _key([lock], target)
     return _made(f"layer-{name}-{key}", lambda folder: _install(lock, folder / "python", target, "/opt/python"))
 
@@ -65,14 +69,18 @@ def library_layer(target: Target = DEPLOYED) -> Path:
 
 def function_package(name: str, target: Target = DEPLOYED) -> Path:
     """The folder of one function, with its handler.py at the top."""
-    source = ROOT / "functions" / name
+    return handler_package(ROOT / "functions" / name, target)
+
+
+def handler_package(source: Path, target: Target) -> Path:
+    """The same of any folder."""
     key = _key(_sources(source), target)
 
     def make(folder: Path) -> None:
         shutil.copytree(source, folder, ignore=_JUNK, dirs_exist_ok=True)
         _compile(folder, target, "/var/task")
 
-    return _made(f"function-{name}-{key}", make)
+    return _made(f"function-{source.name}-{key}", make)
 
 
 def feed_context() -> Path:
@@ -173,8 +181,8 @@ def _compile(folder: Path, target: Target, imported_from: str) -> None:
 
 
 def _uv() -> str:
-    beside = Path(sys.executable).parent / "uv"
-    found = str(beside) if beside.exists() else shutil.which("uv")
+    folders = [Path(sys.executable).parent, ROOT / ".venv/bin"]  # the benchmarks' environment has none of its own
+    found = shutil.which("uv", path=os.pathsep.join(map(str, folders))) or shutil.which("uv")
     if found is None:
         raise FileNotFoundError("uv is needed to bundle the layers; `make synth` installs it")
     return found

@@ -1,7 +1,6 @@
 """API Gateway on one machine: an aiohttp request becomes the event that API Gateway would send to the real handler.
 
-One worker thread calls all handlers, as Lambda gives each process one event at a time: Powertools keeps the current
-event in a class attribute, so two at once would answer each other's requests (docs/architecture.md).
+One worker thread calls all handlers, as Lambda gives each process one event at a time.
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
 

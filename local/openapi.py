@@ -7,7 +7,7 @@ Source: https://spec.openapis.org/oas/v3.1.1.html
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from marketdata.routes import documents
 from marketdata.serve.operation import JSON, Access, Answer, Operation, operation_of
 from marketdata.serve.parameter import Parameter
 from marketdata.serve.problems import CONTENT_TYPE, ProblemDocument
+from marketdata.serve.router import Router
 from marketdata.settings import settings_from
 from marketdata.store.memory import MemoryStore
 
@@ -39,42 +40,17 @@ _ANY_ENVIRONMENT = {
 }
 
 Schema = dict[str, Any]
-Handler = Callable[..., Any]
-
-
-class Recorder:
-    """Stands where a function's resolver does, and notes which handler is given to which route."""
-
-    def __init__(self) -> None:
-        self.routes: list[tuple[str, str, Handler]] = []
-
-    def route(self, rule: str, method: str | Sequence[str] = "GET") -> Callable[[Handler], Handler]:
-        """As the resolver's."""
-        path = re.sub(r"<(\w+)>", r"{\1}", rule)
-        methods = [method] if isinstance(method, str) else method
-
-        def note(handler: Handler) -> Handler:
-            self.routes += [(one, path, handler) for one in methods]
-            return handler
-
-        return note
-
-    def get(self, rule: str) -> Callable[[Handler], Handler]:
-        """As the resolver's."""
-        return self.route(rule, "GET")
-
-    def post(self, rule: str) -> Callable[[Handler], Handler]:
-        """As the resolver's."""
-        return self.route(rule, "POST")
 
 
 def declared_routes() -> Iterator[tuple[str, str, Operation]]:
-    """Every (method, path) that a function answers, with what it declares of it."""
+    """Every (method, path) that a function answers, as the catalog orders them, with what it declares of it."""
     settings = settings_from(_ANY_ENVIRONMENT)
+    order = {(route.method, route.path): place for place, route in enumerate(ROUTES)}
     for name in dict.fromkeys(route.function for route in ROUTES):
-        recorder = Recorder()
-        import_module(function_named(name).module).add_routes(recorder, MemoryStore(), settings, SystemClock())
-        for method, path, handler in recorder.routes:
+        router = Router()
+        import_module(function_named(name).module).add_routes(router, MemoryStore(), settings, SystemClock())
+        spelled = ((one.method, re.sub(r"<(\w+)>", r"{\1}", one.path), one.handler) for one in router.routes())
+        for method, path, handler in sorted(spelled, key=lambda one: order[one[0], one[1]]):
             operation = operation_of(handler)
             if operation is None:
                 raise LookupError(f"{method} {path} of the function {name} declares nothing; see serve/operation.py")

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
@@ -24,10 +23,10 @@ from marketdata.jobs.ingest_markets import ingest_markets
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.run_job import run_job
 from marketdata.observe import Handler
-from marketdata.serve.gateway_events import header
 from marketdata.serve.operation import Access, Answer, declared
 from marketdata.serve.parameter import Text
 from marketdata.serve.parameters import IDEMPOTENCY_KEY, REPLAYED
+from marketdata.serve.router import Request, Response, Router
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
@@ -43,28 +42,28 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     return http_function.application(add_routes, store, settings, clock, Door.CRON)
 
 
-def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+def add_routes(router: Router, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
     jobs, instruments = wiring.jobs(settings, store), KnownInstruments(store, clock)
 
-    def once(what: str, work: Callable[[], str]) -> Response[str]:
-        key = header(app.current_event.raw_event, "idempotency-key")
+    def once(request: Request, what: str, work: Callable[[], str]) -> Response:
+        key = request.header("idempotency-key")
         document, repeated = answer_once(store, clock.now(), key, ("cron", what, b""), work)
         return Response(200, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
-    @app.route("/v1/cron/<job>", method=["GET", "POST"])
+    @router.route("/v1/cron/<job>", ("GET", "POST"))
     @declared("run_job", "Run a job now.", JOB_RAN, (JOB, IDEMPOTENCY_KEY), access=Access.CRON)
-    def cron(job: str) -> Response[str]:
+    def cron(request: Request, job: str) -> Response:
         def work() -> str:
-            run = run_job(job, store, clock, _deadline(clock, app.lambda_context), trigger="cron", jobs=jobs)
+            run = run_job(job, store, clock, _deadline(clock, request.context), trigger="cron", jobs=jobs)
             return msgspec.json.encode(run.document()).decode()
 
-        return once(job, work)
+        return once(request, job, work)
 
-    @app.get("/api/cron")
+    @router.get("/api/cron")
     @declared("run_pipeline", "Compute statistics now.", "serve.shapes.Pipeline", access=Access.CRON)
-    def pipeline() -> Response[str]:
-        deadline = _deadline(clock, app.lambda_context)
+    def pipeline(request: Request) -> Response:
+        deadline = _deadline(clock, request.context)
         return Response(200, JSON, ingest_markets(store, instruments, clock, deadline, None, trigger="cron"))
 
 

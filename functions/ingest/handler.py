@@ -17,7 +17,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
@@ -29,9 +28,10 @@ from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.take_ticks import Taken, take_ticks
 from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
 from marketdata.observe import Handler, count
-from marketdata.serve.gateway_events import body, caller, header
+from marketdata.serve.gateway_events import body, caller
 from marketdata.serve.operation import Access, Answer, declared
 from marketdata.serve.parameters import IDEMPOTENCY_KEY, REPLAYED
+from marketdata.serve.router import Request, Response, Router
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
@@ -48,7 +48,7 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
     return http_function.application(add_routes, store, settings, clock, Door.INGEST)
 
 
-def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, clock: Clock) -> None:
+def add_routes(router: Router, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
     instruments = KnownInstruments(store, clock)
     remembered = wiring.remembered_answers(settings, store, failed=lambda: count("AnswersNotRemembered"))
@@ -60,9 +60,8 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
     def symbols(sent: bytes) -> Taken:
         return take_symbols(store, sent)
 
-    def answer(take: Take, metric: str) -> Response[str]:
-        event = app.current_event.raw_event
-        sent = body(event)
+    def answer(request: Request, take: Take, metric: str) -> Response:
+        sent = body(request.event)
 
         def work() -> str:
             taken = take(sent)
@@ -70,20 +69,19 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
             return taken.document()
 
         # A door has several paths; asking at another one is the same request.
-        request = (caller(event), metric, sent)
-        document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
+        asked = (caller(request.event), metric, sent)
+        document, repeated = answer_once(store, clock.now(), request.header("idempotency-key"), asked, work)
         return Response(202, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
-    def compute(wanted: tuple[str, ...] | None) -> Response[str]:
-        event = app.current_event.raw_event
-        remaining = timedelta(milliseconds=app.lambda_context.get_remaining_time_in_millis())
+    def compute(request: Request, wanted: tuple[str, ...] | None) -> Response:
+        remaining = timedelta(milliseconds=request.context.get_remaining_time_in_millis())
         deadline = clock.now() + remaining - MARGIN
 
         def work() -> str:
             return ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual")
 
-        request = (caller(event), "MarketsIngested", body(event))
-        document, repeated = answer_once(store, clock.now(), header(event, "idempotency-key"), request, work)
+        asked = (caller(request.event), "MarketsIngested", body(request.event))
+        document, repeated = answer_once(store, clock.now(), request.header("idempotency-key"), asked, work)
         return Response(200, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
     @declared(
@@ -94,9 +92,9 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         body=("serve.shapes.PushedTrades", "serve.shapes.WantedMarkets"),
         access=Access.INGEST,
     )
-    def ingest() -> Response[str]:
-        computing, wanted = wanted_markets(body(app.current_event.raw_event))
-        return compute(wanted) if computing else answer(trades, "TradesIngested")
+    def ingest(request: Request) -> Response:
+        computing, wanted = wanted_markets(body(request.event))
+        return compute(request, wanted) if computing else answer(request, trades, "TradesIngested")
 
     @declared(
         "webhook_ticks",
@@ -106,8 +104,8 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         body=("serve.shapes.PushedTickList", "serve.shapes.PushedTicks", "serve.shapes.PushedTick"),
         access=Access.INGEST,
     )
-    def webhook_ticks() -> Response[str]:
-        return answer(ticks, "TicksIngested")
+    def webhook_ticks(request: Request) -> Response:
+        return answer(request, ticks, "TicksIngested")
 
     @declared(
         "webhook_symbols",
@@ -117,14 +115,14 @@ def add_routes(app: APIGatewayHttpResolver, store: Store, settings: Settings, cl
         body=("serve.shapes.PushedSymbolList", "serve.shapes.PushedSymbols", "serve.shapes.PushedSymbolRecord"),
         access=Access.INGEST,
     )
-    def webhook_symbols() -> Response[str]:
-        return answer(symbols, "SymbolsIngested")
+    def webhook_symbols(request: Request) -> Response:
+        return answer(request, symbols, "SymbolsIngested")
 
-    app.post("/v1/ingest")(ingest)
-    app.post("/api/ingest")(ingest)
+    router.post("/v1/ingest")(ingest)
+    router.post("/api/ingest")(ingest)
     for prefix in ("/v1", "/api/v1"):
-        app.post(f"{prefix}/webhooks/ticks")(webhook_ticks)
-        app.post(f"{prefix}/webhooks/symbols")(webhook_symbols)
+        router.post(f"{prefix}/webhooks/ticks")(webhook_ticks)
+        router.post(f"{prefix}/webhooks/symbols")(webhook_symbols)
 
 
 handler = entry_point("ingest", application)

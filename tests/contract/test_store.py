@@ -4,14 +4,13 @@ The tests that put both side by side hold them equal on generated histories.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-import httpx
 import pytest
 from marketdata.compute.continuity import Contiguity
 from marketdata.compute.merge import merge
@@ -24,6 +23,7 @@ from marketdata.model.timeframe import M1, TIMEFRAMES, Timeframe
 from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 from marketdata.store.answers import Coverage, CoverageAudit, DayCounts, FeedStatus, TroubledInstrument
+from marketdata.store.http_line import HttpAnswer, HttpLine
 from marketdata.store.memory import MemoryStore
 from marketdata.store.store import Store
 from marketdata.store.supabase import SupabaseStore
@@ -670,28 +670,25 @@ def test_a_second_report_merges_as_the_rule_says(store: Store) -> None:
     assert held(store) == [merge(replace(one, revision=1), other) for one, other in pairs]
 
 
-class AnswersGetLost(httpx.HTTPTransport):
+class AnswersGetLost(HttpLine):
     """The real network, but every other answer is lost after the server did its work."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout_seconds=10)
         self.requests = 0
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = super().handle_request(request)
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpAnswer:
+        answer = super().send(method, path, headers, body)
         self.requests += 1
         if self.requests % 2:
-            response.read()
-            response.close()
-            raise httpx.ReadError("Connection reset by peer")
-        return response
+            raise ConnectionResetError("Connection reset by peer")
+        return answer
 
 
 @pytest.mark.stack
 def test_a_write_whose_answer_was_lost_is_written_once(empty_supabase: RunningSupabase) -> None:
-    network = AnswersGetLost()
-    client = httpx.Client(transport=network)
-    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key, http=client, sleep=lambda _seconds: None)
+    network = AnswersGetLost(empty_supabase.url)
+    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key, line=network, sleep=lambda _seconds: None)
     store.put_instruments([BTC])
     store.put_candles([candle(number) for number in range(5)])
     store.put_trades("coinbase", [trade(1, 0)])

@@ -1,14 +1,14 @@
 """Answers of candles from the real database: what a copy that is still good costs, and what changes it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 from marketdata.clock import FakeClock
 from marketdata.model.candle import Source
 from marketdata.observe import Handler
+from marketdata.store.http_line import HttpAnswer, HttpLine
 from marketdata.store.supabase import SupabaseStore
 
 from functions.api.handler import application
@@ -21,17 +21,19 @@ pytestmark = pytest.mark.stack
 ASKED: dict[str, Any] = {"symbol": "BTC-USD", "start": "2026-08-09T10:00:00Z", "end": "2026-08-09T18:20:00Z"}
 
 
-class Wire:
-    """The line to the database: which functions and tables were asked for, and how many bytes came back."""
+class Wire(HttpLine):
+    """A line to the store that remembers what was asked over it, and how much came back."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        super().__init__(url, timeout_seconds=10)
         self.asked: list[str] = []
         self.received = 0
-        self.http = httpx.Client(event_hooks={"response": [self._hear]})
 
-    def _hear(self, response: httpx.Response) -> None:
-        self.asked.append(response.request.url.path.rpartition("/")[2])
-        self.received += len(response.read())
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> HttpAnswer:
+        answer = super().send(method, path, headers, body)
+        self.asked.append(path.partition("?")[0].rpartition("/")[2])
+        self.received += len(answer.content)
+        return answer
 
     def forget(self) -> None:
         """Count from now on."""
@@ -39,14 +41,14 @@ class Wire:
 
 
 @pytest.fixture
-def wire() -> Wire:
-    return Wire()
+def wire(empty_supabase: RunningSupabase) -> Wire:
+    return Wire(empty_supabase.url)
 
 
 @pytest.fixture
 def store(empty_supabase: RunningSupabase, wire: Wire) -> Iterator[SupabaseStore]:
     """A store that holds 500 minutes of BTC-USD."""
-    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key, http=wire.http)
+    store = SupabaseStore(empty_supabase.url, empty_supabase.service_key, line=wire)
     store.put_instruments([BTC, ETH])
     store.put_candles(minutes("10:00", "18:20"))
     while store.roll_up():

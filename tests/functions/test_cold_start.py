@@ -17,7 +17,10 @@ wiring.shared_store(wiring.settings())
 print(json.dumps(sorted(sys.modules)))
 """
 _STORE = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_SERVICE_ROLE_KEY": "a-key"}
-LIBRARIES = {"pyarrow", "nanoarrow", "redis", "boto3", "jwt", "cryptography", "supabase", "websockets", "aiohttp"}
+LIBRARIES = {
+    *("pyarrow", "nanoarrow", "redis", "boto3", "jwt", "cryptography", "supabase", "websockets", "aiohttp"),
+    *("pydantic", "postgrest", "httpx", "h2", "asyncio", "aws_lambda_powertools.event_handler"),
+}
 PARTS = {
     "marketdata.compute.alert_facts",
     "marketdata.compute.alert_machine",
@@ -28,6 +31,10 @@ PARTS = {
     "marketdata.jobs.export",
     "marketdata.jobs.query_alerts",
     "marketdata.jobs.query_statistics",
+    "marketdata.jobs.query_gaps",
+    "marketdata.jobs.query_jobs",
+    "marketdata.jobs.query_ticks",
+    "marketdata.jobs.report_coverage",
     "marketdata.jobs.report_holdings",
     "marketdata.jobs.report_metrics",
     "marketdata.model.alert_book",

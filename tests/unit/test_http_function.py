@@ -4,11 +4,11 @@ import base64
 import gzip
 
 import pytest
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from marketdata.clock import Clock, FakeClock
 from marketdata.errors import Ambiguous, RequestInvalid, Unauthorized
 from marketdata.http_function import application, entry_point
 from marketdata.observe import Handler
+from marketdata.serve.router import Request, Response, Router
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 from marketdata.wiring import close_shared_store
@@ -18,9 +18,9 @@ from tests.market import a_store, at
 
 
 def failing_with(error: Exception) -> Handler:
-    def add_routes(app: APIGatewayHttpResolver, _: Store, __: Settings, ___: Clock) -> None:
-        @app.get("/fails")
-        def fails() -> Response[str]:
+    def add_routes(router: Router, _: Store, __: Settings, ___: Clock) -> None:
+        @router.get("/fails")
+        def fails(_: Request) -> Response:
             raise error
 
     return application(add_routes, a_store(), settings(), FakeClock(at("12:00")))
@@ -71,9 +71,9 @@ def test_a_key_that_cannot_be_one_is_a_problem_that_does_not_show_it(monkeypatch
 def test_json_that_is_packed_arrives_as_it_was_packed() -> None:
     packed = gzip.compress(b'{"data":[]}')
 
-    def add_routes(app: APIGatewayHttpResolver, _: Store, __: Settings, ___: Clock) -> None:
-        @app.get("/packed")
-        def answer() -> Response[bytes]:
+    def add_routes(router: Router, _: Store, __: Settings, ___: Clock) -> None:
+        @router.get("/packed")
+        def answer(_: Request) -> Response:
             return Response(200, "application/json", packed, headers={"Content-Encoding": "gzip"})
 
     handler = application(add_routes, a_store(), settings(), FakeClock(at("12:00")))

@@ -20,14 +20,14 @@ def of(**environment: str) -> Settings:
 
 def test_a_project_and_its_key_are_enough() -> None:
     known = of()
-    assert (known.supabase_url, known.supabase_key.get_secret_value()) == tuple(LEAST.values())
+    assert (known.supabase_url, known.supabase_key.reveal()) == tuple(LEAST.values())
     assert (known.cron_secret, known.ingest_api_keys, known.local, known.log_level) == (None, (), False, "INFO")
     assert (known.flush_seconds, known.keep_ticks, known.feed_exchanges) == (1, True, ())
 
 
 def test_other_names_that_supabase_uses_are_understood() -> None:
     known = settings_from({"NEXT_PUBLIC_SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SECRET_KEY": "sb_secret_x"})
-    assert (known.supabase_url, known.supabase_key.get_secret_value()) == ("https://abc.supabase.co", "sb_secret_x")
+    assert (known.supabase_url, known.supabase_key.reveal()) == ("https://abc.supabase.co", "sb_secret_x")
 
 
 def test_a_variable_set_to_nothing_is_not_set() -> None:
@@ -38,7 +38,7 @@ def test_a_variable_set_to_nothing_is_not_set() -> None:
 
 def test_lists_are_separated_by_commas() -> None:
     known = of(INGEST_API_KEYS=" first-key, second-key ,", FEED_EXCHANGES="coinbase,kraken")
-    assert [key.get_secret_value() for key in known.ingest_api_keys] == ["first-key", "second-key"]
+    assert [key.reveal() for key in known.ingest_api_keys] == ["first-key", "second-key"]
     assert known.feed_exchanges == ("coinbase", "kraken")
 
 
@@ -54,11 +54,11 @@ def test_where_an_exchange_is_and_which_feed_is_followed_are_settings() -> None:
 
 
 def test_every_function_of_one_project_signs_cursors_alike_and_no_other_project_does() -> None:
-    derived = of().cursor_secret.get_secret_value()
-    assert derived == of(LOG_LEVEL="DEBUG").cursor_secret.get_secret_value()
-    assert derived != of(SUPABASE_SERVICE_ROLE_KEY="another").cursor_secret.get_secret_value()
+    derived = of().cursor_secret.reveal()
+    assert derived == of(LOG_LEVEL="DEBUG").cursor_secret.reveal()
+    assert derived != of(SUPABASE_SERVICE_ROLE_KEY="another").cursor_secret.reveal()
     assert "the-service-key" not in derived
-    assert of(CURSOR_SECRET="the-seal").cursor_secret.get_secret_value() == "the-seal"
+    assert of(CURSOR_SECRET="the-seal").cursor_secret.reveal() == "the-seal"
 
 
 @pytest.mark.parametrize(

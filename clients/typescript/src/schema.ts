@@ -38,6 +38,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Order the candles of a span as a Parquet file. */
+        post: operations["order_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/exports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An export, and where its file is. */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/candles/count": {
         parameters: {
             query?: never;
@@ -81,91 +115,6 @@ export interface paths {
         };
         /** The newest candles as a bare list. */
         get: operations["plain_latest_candles"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/candles": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Candles as a bare list with Unix seconds. */
-        get: operations["unix_candles"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/metadata": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What is held, from when to when. */
-        get: operations["metadata"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Figures to watch the whole by. */
-        get: operations["metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Figures to watch the whole by. */
-        get: operations["metrics_api"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The same for Prometheus. */
-        get: operations["prometheus"];
         put?: never;
         post?: never;
         delete?: never;
@@ -225,23 +174,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/metadata": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** From when to when there is data. */
-        get: operations["unix_metadata"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/health": {
         parameters: {
             query?: never;
@@ -259,15 +191,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/health/live": {
+    "/api/candles": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** The process answers. */
-        get: operations["health_live"];
+        /** Candles as a bare list with Unix seconds. */
+        get: operations["unix_candles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** From when to when there is data. */
+        get: operations["unix_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Figures to watch the whole by. */
+        get: operations["metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -284,24 +250,7 @@ export interface paths {
             cookie?: never;
         };
         /** The process answers. */
-        get: operations["health_live_api"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/health/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The store answers too. */
-        get: operations["health_ready"];
+        get: operations["health_live"];
         put?: never;
         post?: never;
         delete?: never;
@@ -318,41 +267,7 @@ export interface paths {
             cookie?: never;
         };
         /** The store answers too. */
-        get: operations["health_ready_api"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/alerts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Alerts and what became of telling them. */
-        get: operations["alerts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/openapi.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** This document. */
-        get: operations["openapi"];
+        get: operations["health_ready"];
         put?: never;
         post?: never;
         delete?: never;
@@ -395,66 +310,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/ticks/{symbol}": {
+    "/v1/openapi.json": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Ticks of a symbol, page by page. */
-        get: operations["ticks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/ticks/{symbol}/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The newest candles with the mean of ten closes. */
-        get: operations["ticks_history"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/ticks/{symbol}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Ticks of a symbol, page by page. */
-        get: operations["ticks_api"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/ticks/{symbol}/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The newest candles with the mean of ten closes. */
-        get: operations["ticks_history_api"];
+        /** This document. */
+        get: operations["openapi"];
         put?: never;
         post?: never;
         delete?: never;
@@ -565,6 +429,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Alerts and what became of telling them. */
+        get: operations["alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/instruments": {
         parameters: {
             query?: never;
@@ -599,32 +480,151 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/exports": {
+    "/v1/health/live": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The process answers. */
+        get: operations["health_live_v1"];
         put?: never;
-        /** Order the candles of a span as a Parquet file. */
-        post: operations["order_export"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/exports/{id}": {
+    "/v1/health/ready": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** An export, and where its file is. */
-        get: operations["export"];
+        /** The store answers too. */
+        get: operations["health_ready_v1"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is held, from when to when. */
+        get: operations["metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Figures to watch the whole by. */
+        get: operations["metrics_v1"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same for Prometheus. */
+        get: operations["prometheus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ticks/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ticks of a symbol, page by page. */
+        get: operations["ticks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ticks/{symbol}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest candles with the mean of ten closes. */
+        get: operations["ticks_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ticks/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ticks of a symbol, page by page. */
+        get: operations["ticks_api"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ticks/{symbol}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest candles with the mean of ten closes. */
+        get: operations["ticks_history_api"];
         put?: never;
         post?: never;
         delete?: never;
@@ -735,6 +735,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/cron": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compute statistics now. */
+        get: operations["run_pipeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/cron/{job}": {
         parameters: {
             query?: never;
@@ -747,23 +764,6 @@ export interface paths {
         put?: never;
         /** Run a job now. */
         post: operations["run_job_v1"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/cron": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Compute statistics now. */
-        get: operations["run_pipeline"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -854,6 +854,73 @@ export interface components {
             reason: string;
         };
         /**
+         * WantedExport
+         * @description Which candles are wanted as a file: `start <= open_time < end`; without an end up to now.
+         */
+        WantedExport: {
+            symbol: string;
+            start: string | number;
+            /** @default null */
+            end: string | number | null;
+            /** @default null */
+            timeframe: string | null;
+            /** @default null */
+            exchange: string | null;
+        };
+        /**
+         * ExportDocument
+         * @description `state`: queued, running, done or failed. `url` is where the file is when it is done; ask again for a new link.
+         *
+         *         `progress` is how far it has come; what breaks off goes on there. `rows`, `bytes`, `condition`, `coverage`, `gaps`
+         *         (the first twenty of `gaps_total`) are of the file.
+         */
+        ExportDocument: {
+            id: string;
+            state: string;
+            format: string;
+            candles: components["schemas"]["ExportedCandles"];
+            created_at: string;
+            finished_at: string | null;
+            expires_at: string;
+            url: string | null;
+            error: string | null;
+            progress: components["schemas"]["ExportedPart"];
+            /** @default null */
+            rows: number | null;
+            /** @default null */
+            bytes: number | null;
+            /** @default null */
+            numbers: string | null;
+            /** @default null */
+            condition: string | null;
+            /** @default null */
+            coverage: number | null;
+            /** @default [] */
+            gaps: Record<string, never>[];
+            /** @default 0 */
+            gaps_total: number;
+        };
+        /**
+         * ExportedCandles
+         * @description What was asked for; `end` is excluded.
+         */
+        ExportedCandles: {
+            exchange: string;
+            symbol: string;
+            timeframe: string;
+            start: string;
+            end: string;
+        };
+        /**
+         * ExportedPart
+         * @description `rows` candles are written, all that open before `until`: this `share` of the time that was asked for.
+         */
+        ExportedPart: {
+            rows: number;
+            until: string;
+            share: number;
+        };
+        /**
          * Count
          * @description The whole answer.
          */
@@ -922,77 +989,6 @@ export interface components {
             volume: string | number;
         };
         /**
-         * UnixCandle
-         * @description A candle that opens so many seconds after 1970 began.
-         */
-        UnixCandle: {
-            time: number;
-            open: string | number;
-            high: string | number;
-            low: string | number;
-            close: string | number;
-            volume: string | number;
-        };
-        /**
-         * Metadata
-         * @description The whole answer of /v1/metadata.
-         */
-        Metadata: {
-            data: components["schemas"]["MetadataRecord"][];
-            meta: components["schemas"]["MetadataMeta"];
-        };
-        /**
-         * MetadataRecord
-         * @description `earliest` and `latest` of the finest timeframe; null where nothing is held.
-         *
-         *         `tick_count`: how many trades (quotes where the market is quoted) went into the candles, as far as they count them.
-         */
-        MetadataRecord: {
-            exchange: string;
-            symbol: string;
-            canonical: string;
-            active: boolean;
-            simulated: boolean;
-            earliest: string | null;
-            latest: string | null;
-            tick_count: number | null;
-            timeframes: components["schemas"]["TimeframeRecord"][];
-        };
-        /**
-         * TimeframeRecord
-         * @description Candles are held that open from `earliest` on; the newest one opens at `latest`.
-         */
-        TimeframeRecord: {
-            timeframe: string;
-            /** Format: date-time */
-            earliest: string;
-            /** Format: date-time */
-            latest: string;
-        };
-        /**
-         * MetadataMeta
-         * @description `as_of` is when it was looked up.
-         */
-        MetadataMeta: {
-            /** Format: date-time */
-            as_of: string;
-        };
-        /**
-         * MetricRecord
-         * @description One figure as of `timestamp`.
-         */
-        MetricRecord: {
-            /** @enum {unknown} */
-            type: "counter" | "gauge" | "histogram";
-            name: string;
-            value: number;
-            /** Format: date-time */
-            timestamp: string;
-            labels: {
-                [key: string]: string;
-            };
-        };
-        /**
          * PlainGap
          * @description A gap as the table `candle_gaps` of another service has it, and what became of it.
          */
@@ -1026,6 +1022,26 @@ export interface components {
             simulated: boolean;
         };
         /**
+         * PlainHealth
+         * @description The process answers, and reaches its store.
+         */
+        PlainHealth: {
+            /** @enum {unknown} */
+            status: "ok";
+        };
+        /**
+         * UnixCandle
+         * @description A candle that opens so many seconds after 1970 began.
+         */
+        UnixCandle: {
+            time: number;
+            open: string | number;
+            high: string | number;
+            low: string | number;
+            close: string | number;
+            volume: string | number;
+        };
+        /**
          * UnixMetadata
          * @description From when to when there is data, in Unix seconds; `latest` is the last second of the newest minute.
          */
@@ -1038,12 +1054,19 @@ export interface components {
             timeframes: string[];
         };
         /**
-         * PlainHealth
-         * @description The process answers, and reaches its store.
+         * MetricRecord
+         * @description One figure as of `timestamp`.
          */
-        PlainHealth: {
+        MetricRecord: {
             /** @enum {unknown} */
-            status: "ok";
+            type: "counter" | "gauge" | "histogram";
+            name: string;
+            value: number;
+            /** Format: date-time */
+            timestamp: string;
+            labels: {
+                [key: string]: string;
+            };
         };
         /**
          * Health
@@ -1052,130 +1075,6 @@ export interface components {
         Health: {
             /** @enum {unknown} */
             status: "live" | "ready";
-        };
-        /** Alerts */
-        Alerts: {
-            data: components["schemas"]["AlertRecord"][];
-            next_cursor: string | null;
-            meta: components["schemas"]["AlertsMeta"];
-        };
-        /**
-         * AlertRecord
-         * @description It held since `started_at`, fired at `created_at`, and no longer held at `resolved_at`.
-         *
-         *         `told`: the last that targets were told: firing, flapping, resolved; silenced if it ended unheard.
-         */
-        AlertRecord: {
-            id: string;
-            rule: string;
-            dedup_key: string;
-            severity: string;
-            state: string;
-            flapping: boolean;
-            summary: string;
-            exchange: string | null;
-            symbol: string | null;
-            timeframe: string | null;
-            /** Format: date-time */
-            started_at: string;
-            /** Format: date-time */
-            created_at: string;
-            resolved_at: string | null;
-            seconds: number | null;
-            context: Record<string, never>;
-            told: string | null;
-            told_at: string | null;
-            deliveries: components["schemas"]["DeliveryRecord"][];
-        };
-        /**
-         * DeliveryRecord
-         * @description A message to one target that tells of the alert. `id` is its webhook-id; `next_at` when it is tried again.
-         */
-        DeliveryRecord: {
-            id: string;
-            target: string;
-            state: string;
-            /** Format: date-time */
-            created_at: string;
-            next_at: string | null;
-            delivered_at: string | null;
-            tries: components["schemas"]["TryRecord"][];
-        };
-        /**
-         * TryRecord
-         * @description One attempt: `status` is the receiver's HTTP status, null if it did not answer; `error` says why it failed.
-         */
-        TryRecord: {
-            attempt: number;
-            /** Format: date-time */
-            at: string;
-            status: number | null;
-            error: string;
-            seconds: number;
-        };
-        /** AlertsMeta */
-        AlertsMeta: {
-            /** Format: date-time */
-            as_of: string;
-        };
-        /**
-         * Ticks
-         * @description A page of ticks.
-         */
-        Ticks: {
-            data: components["schemas"]["TickRecord"][];
-            next_cursor: string | null;
-            meta: components["schemas"]["TicksMeta"];
-        };
-        /**
-         * TickRecord
-         * @description A trade, or so many alike; `side` is the taker's, null where nobody said.
-         */
-        TickRecord: {
-            exchange: string;
-            symbol: string;
-            id: number;
-            /** Format: date-time */
-            time: string;
-            price: string | number;
-            size: string | number;
-            side: ("buy" | "sell") | null;
-            trades: number;
-            simulated: boolean;
-        };
-        /** TicksMeta */
-        TicksMeta: {
-            /** Format: date-time */
-            as_of: string;
-            simulated: boolean;
-        };
-        /**
-         * History
-         * @description The newest candles of one instrument, oldest first.
-         */
-        History: {
-            data: components["schemas"]["HistoryRecord"][];
-            symbol: string;
-            exchange: string;
-            meta: components["schemas"]["TicksMeta"];
-        };
-        /**
-         * HistoryRecord
-         * @description A candle with the mean of ten closes, null until ten follow each other.
-         */
-        HistoryRecord: {
-            /** Format: date-time */
-            time: string;
-            open: string | number;
-            high: string | number;
-            low: string | number;
-            close: string | number;
-            volume: string | number;
-            trades: number | null;
-            sma10: string | number | null;
-            complete: boolean;
-            /** @enum {unknown} */
-            source: "live" | "manual" | "partial" | "proven" | "venue";
         };
         /** Gaps */
         Gaps: {
@@ -1403,6 +1302,71 @@ export interface components {
             /** Format: date-time */
             as_of: string;
         };
+        /** Alerts */
+        Alerts: {
+            data: components["schemas"]["AlertRecord"][];
+            next_cursor: string | null;
+            meta: components["schemas"]["AlertsMeta"];
+        };
+        /**
+         * AlertRecord
+         * @description It held since `started_at`, fired at `created_at`, and no longer held at `resolved_at`.
+         *
+         *         `told`: the last that targets were told: firing, flapping, resolved; silenced if it ended unheard.
+         */
+        AlertRecord: {
+            id: string;
+            rule: string;
+            dedup_key: string;
+            severity: string;
+            state: string;
+            flapping: boolean;
+            summary: string;
+            exchange: string | null;
+            symbol: string | null;
+            timeframe: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            created_at: string;
+            resolved_at: string | null;
+            seconds: number | null;
+            context: Record<string, never>;
+            told: string | null;
+            told_at: string | null;
+            deliveries: components["schemas"]["DeliveryRecord"][];
+        };
+        /**
+         * DeliveryRecord
+         * @description A message to one target that tells of the alert. `id` is its webhook-id; `next_at` when it is tried again.
+         */
+        DeliveryRecord: {
+            id: string;
+            target: string;
+            state: string;
+            /** Format: date-time */
+            created_at: string;
+            next_at: string | null;
+            delivered_at: string | null;
+            tries: components["schemas"]["TryRecord"][];
+        };
+        /**
+         * TryRecord
+         * @description One attempt: `status` is the receiver's HTTP status, null if it did not answer; `error` says why it failed.
+         */
+        TryRecord: {
+            attempt: number;
+            /** Format: date-time */
+            at: string;
+            status: number | null;
+            error: string;
+            seconds: number;
+        };
+        /** AlertsMeta */
+        AlertsMeta: {
+            /** Format: date-time */
+            as_of: string;
+        };
         /** Instruments */
         Instruments: {
             data: components["schemas"]["InstrumentRecord"][];
@@ -1500,71 +1464,107 @@ export interface components {
             reason: string;
         };
         /**
-         * WantedExport
-         * @description Which candles are wanted as a file: `start <= open_time < end`; without an end up to now.
+         * Metadata
+         * @description The whole answer of /v1/metadata.
          */
-        WantedExport: {
-            symbol: string;
-            start: string | number;
-            /** @default null */
-            end: string | number | null;
-            /** @default null */
-            timeframe: string | null;
-            /** @default null */
-            exchange: string | null;
+        Metadata: {
+            data: components["schemas"]["MetadataRecord"][];
+            meta: components["schemas"]["MetadataMeta"];
         };
         /**
-         * ExportDocument
-         * @description `state`: queued, running, done or failed. `url` is where the file is when it is done; ask again for a new link.
+         * MetadataRecord
+         * @description `earliest` and `latest` of the finest timeframe; null where nothing is held.
          *
-         *         `progress` is how far it has come; what breaks off goes on there. `rows`, `bytes`, `condition`, `coverage`, `gaps`
-         *         (the first twenty of `gaps_total`) are of the file.
+         *         `tick_count`: how many trades (quotes where the market is quoted) went into the candles, as far as they count them.
          */
-        ExportDocument: {
-            id: string;
-            state: string;
-            format: string;
-            candles: components["schemas"]["ExportedCandles"];
-            created_at: string;
-            finished_at: string | null;
-            expires_at: string;
-            url: string | null;
-            error: string | null;
-            progress: components["schemas"]["ExportedPart"];
-            /** @default null */
-            rows: number | null;
-            /** @default null */
-            bytes: number | null;
-            /** @default null */
-            numbers: string | null;
-            /** @default null */
-            condition: string | null;
-            /** @default null */
-            coverage: number | null;
-            /** @default [] */
-            gaps: Record<string, never>[];
-            /** @default 0 */
-            gaps_total: number;
-        };
-        /**
-         * ExportedCandles
-         * @description What was asked for; `end` is excluded.
-         */
-        ExportedCandles: {
+        MetadataRecord: {
             exchange: string;
             symbol: string;
-            timeframe: string;
-            start: string;
-            end: string;
+            canonical: string;
+            active: boolean;
+            simulated: boolean;
+            earliest: string | null;
+            latest: string | null;
+            tick_count: number | null;
+            timeframes: components["schemas"]["TimeframeRecord"][];
         };
         /**
-         * ExportedPart
-         * @description `rows` candles are written, all that open before `until`: this `share` of the time that was asked for.
+         * TimeframeRecord
+         * @description Candles are held that open from `earliest` on; the newest one opens at `latest`.
          */
-        ExportedPart: {
-            rows: number;
-            until: string;
-            share: number;
+        TimeframeRecord: {
+            timeframe: string;
+            /** Format: date-time */
+            earliest: string;
+            /** Format: date-time */
+            latest: string;
+        };
+        /**
+         * MetadataMeta
+         * @description `as_of` is when it was looked up.
+         */
+        MetadataMeta: {
+            /** Format: date-time */
+            as_of: string;
+        };
+        /**
+         * Ticks
+         * @description A page of ticks.
+         */
+        Ticks: {
+            data: components["schemas"]["TickRecord"][];
+            next_cursor: string | null;
+            meta: components["schemas"]["TicksMeta"];
+        };
+        /**
+         * TickRecord
+         * @description A trade, or so many alike; `side` is the taker's, null where nobody said.
+         */
+        TickRecord: {
+            exchange: string;
+            symbol: string;
+            id: number;
+            /** Format: date-time */
+            time: string;
+            price: string | number;
+            size: string | number;
+            side: ("buy" | "sell") | null;
+            trades: number;
+            simulated: boolean;
+        };
+        /** TicksMeta */
+        TicksMeta: {
+            /** Format: date-time */
+            as_of: string;
+            simulated: boolean;
+        };
+        /**
+         * History
+         * @description The newest candles of one instrument, oldest first.
+         */
+        History: {
+            data: components["schemas"]["HistoryRecord"][];
+            symbol: string;
+            exchange: string;
+            meta: components["schemas"]["TicksMeta"];
+        };
+        /**
+         * HistoryRecord
+         * @description A candle with the mean of ten closes, null until ten follow each other.
+         */
+        HistoryRecord: {
+            /** Format: date-time */
+            time: string;
+            open: string | number;
+            high: string | number;
+            low: string | number;
+            close: string | number;
+            volume: string | number;
+            trades: number | null;
+            sma10: string | number | null;
+            complete: boolean;
+            /** @enum {unknown} */
+            source: "live" | "manual" | "partial" | "proven" | "venue";
         };
         /**
          * PushedTrades
@@ -2073,6 +2073,82 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
+    order_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedExport"];
+            };
+        };
+        responses: {
+            /** @description It is ordered, or was under the same key. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    Location: components["headers"]["Location"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportDocument"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            422: components["responses"]["Refusal422"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The export's id, as it was answered. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportDocument"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
     count_candles: {
         parameters: {
             query: {
@@ -2281,223 +2357,6 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
-    unix_candles: {
-        parameters: {
-            query: {
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol: string;
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-                /**
-                 * @description The length of a candle; also in whole seconds, as 3600. Also `tf`, `interval`, `granularity`.
-                 * @example 1h
-                 */
-                timeframe?: "1m" | "5m" | "15m" | "1h" | "4h" | "12h" | "1d" | "1w";
-                /**
-                 * @description The first moment, in Unix seconds. Also `start`, `startTime`.
-                 * @example 1710918000
-                 */
-                from: number;
-                /**
-                 * @description The last moment, in Unix seconds: it is included. Also `end`, `endTime`.
-                 * @example 1711004399
-                 */
-                to: number;
-                /** @description How many records at most; the Link header leads to the next. Without it the answer is whole, or refused (413). */
-                limit?: number;
-                /** @description `next_cursor` of the page before, with the same question. */
-                cursor?: string;
-                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
-                decimals?: "string" | "number";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    Vary: components["headers"]["Vary"];
-                    "Content-Encoding": components["headers"]["Content-Encoding"];
-                    Link: components["headers"]["Link"];
-                    "X-Data-Condition": components["headers"]["X-Data-Condition"];
-                    "X-Data-Coverage": components["headers"]["X-Data-Coverage"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UnixCandle"][];
-                };
-            };
-            /** @description The copy that If-None-Match names is still good. */
-            304: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    Vary: components["headers"]["Vary"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    metadata: {
-        parameters: {
-            query?: {
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol?: string;
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Metadata"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MetricRecord"][];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    metrics_api: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MetricRecord"][];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    prometheus: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
     plain_gaps: {
         parameters: {
             query?: {
@@ -2610,6 +2469,120 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
+    health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlainHealth"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    unix_candles: {
+        parameters: {
+            query: {
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol: string;
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /**
+                 * @description The length of a candle; also in whole seconds, as 3600. Also `tf`, `interval`, `granularity`.
+                 * @example 1h
+                 */
+                timeframe?: "1m" | "5m" | "15m" | "1h" | "4h" | "12h" | "1d" | "1w";
+                /**
+                 * @description The first moment, in Unix seconds. Also `start`, `startTime`.
+                 * @example 1710918000
+                 */
+                from: number;
+                /**
+                 * @description The last moment, in Unix seconds: it is included. Also `end`, `endTime`.
+                 * @example 1711004399
+                 */
+                to: number;
+                /** @description How many records at most; the Link header leads to the next. Without it the answer is whole, or refused (413). */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same question. */
+                cursor?: string;
+                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
+                decimals?: "string" | "number";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    "Content-Encoding": components["headers"]["Content-Encoding"];
+                    Link: components["headers"]["Link"];
+                    "X-Data-Condition": components["headers"]["X-Data-Condition"];
+                    "X-Data-Coverage": components["headers"]["X-Data-Coverage"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnixCandle"][];
+                };
+            };
+            /** @description The copy that If-None-Match names is still good. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Vary: components["headers"]["Vary"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
     unix_metadata: {
         parameters: {
             query?: {
@@ -2653,7 +2626,7 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
-    health: {
+    metrics: {
         parameters: {
             query?: never;
             header?: never;
@@ -2671,7 +2644,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PlainHealth"];
+                    "application/json": components["schemas"]["MetricRecord"][];
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -2684,36 +2657,6 @@ export interface operations {
         };
     };
     health_live: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    health_live_api: {
         parameters: {
             query?: never;
             header?: never;
@@ -2762,125 +2705,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    health_ready_api: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    alerts: {
-        parameters: {
-            query?: {
-                /** @description States of alerts, with commas between them. Also `states`, `status`. */
-                state?: ("firing" | "resolved" | "all")[];
-                /** @description Severities, with commas between them. */
-                severity?: ("info" | "warning" | "error" | "critical" | "all")[];
-                /**
-                 * @description The name of a rule; without it, every rule. Also `type`.
-                 * @example feed.down
-                 */
-                rule?: string;
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol?: string;
-                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
-                limit?: number;
-                /** @description `next_cursor` of the page before, with the same question. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Alerts"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    openapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["Cache-Control"];
-                    "Content-Encoding": components["headers"]["Content-Encoding"];
-                    Vary: components["headers"]["Vary"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -2960,38 +2784,11 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
-    ticks: {
+    openapi: {
         parameters: {
-            query?: {
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-                /**
-                 * @description The first moment asked for. Also `from`, `startTime`.
-                 * @example 2026-08-09T21:05:00Z
-                 */
-                start?: string | number;
-                /** @description The moment after the last one asked for: it is excluded. Also `to`, `endTime`. */
-                end?: string | number;
-                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
-                limit?: number;
-                /** @description By time: oldest first, or newest first. */
-                order?: "asc" | "desc";
-                /** @description `next_cursor` of the page before, with the same question. */
-                cursor?: string;
-                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
-                decimals?: "string" | "number";
-            };
+            query?: never;
             header?: never;
-            path: {
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -3002,175 +2799,17 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Content-Encoding": components["headers"]["Content-Encoding"];
+                    Vary: components["headers"]["Vary"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Ticks"];
+                    "application/json": Record<string, never>;
                 };
             };
             400: components["responses"]["Refusal400"];
             401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    ticks_history: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-                /** @description Which candles: `ohlc` and their timeframe. */
-                view?: "ohlc1m" | "ohlc5m" | "ohlc15m" | "ohlc1h" | "ohlc4h" | "ohlc12h" | "ohlc1d" | "ohlc1w";
-                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
-                limit?: number;
-                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
-                decimals?: "string" | "number";
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["History"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    ticks_api: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-                /**
-                 * @description The first moment asked for. Also `from`, `startTime`.
-                 * @example 2026-08-09T21:05:00Z
-                 */
-                start?: string | number;
-                /** @description The moment after the last one asked for: it is excluded. Also `to`, `endTime`. */
-                end?: string | number;
-                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
-                limit?: number;
-                /** @description By time: oldest first, or newest first. */
-                order?: "asc" | "desc";
-                /** @description `next_cursor` of the page before, with the same question. */
-                cursor?: string;
-                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
-                decimals?: "string" | "number";
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ticks"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
-            413: components["responses"]["Refusal413"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    ticks_history_api: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
-                 * @example coinbase
-                 */
-                exchange?: string;
-                /** @description Which candles: `ohlc` and their timeframe. */
-                view?: "ohlc1m" | "ohlc5m" | "ohlc15m" | "ohlc1h" | "ohlc4h" | "ohlc12h" | "ohlc1d" | "ohlc1w";
-                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
-                limit?: number;
-                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
-                decimals?: "string" | "number";
-            };
-            header?: never;
-            path: {
-                /**
-                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
-                 * @example BTC-USD
-                 */
-                symbol: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["History"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            404: components["responses"]["Refusal404"];
-            409: components["responses"]["Refusal409"];
             413: components["responses"]["Refusal413"];
             429: components["responses"]["Refusal429"];
             500: components["responses"]["Refusal500"];
@@ -3505,6 +3144,62 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
+    alerts: {
+        parameters: {
+            query?: {
+                /** @description States of alerts, with commas between them. Also `states`, `status`. */
+                state?: ("firing" | "resolved" | "all")[];
+                /** @description Severities, with commas between them. */
+                severity?: ("info" | "warning" | "error" | "critical" | "all")[];
+                /**
+                 * @description The name of a rule; without it, every rule. Also `type`.
+                 * @example feed.down
+                 */
+                rule?: string;
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol?: string;
+                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same question. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alerts"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
     instruments: {
         parameters: {
             query?: never;
@@ -3565,34 +3260,96 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
-    order_export: {
+    health_live_v1: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["WantedExport"];
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description It is ordered, or was under the same key. */
-            202: {
+            /** @description The answer. */
+            200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    Location: components["headers"]["Location"];
-                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExportDocument"];
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    health_ready_v1: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    metadata: {
+        parameters: {
+            query?: {
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol?: string;
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metadata"];
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -3600,20 +3357,103 @@ export interface operations {
             404: components["responses"]["Refusal404"];
             409: components["responses"]["Refusal409"];
             413: components["responses"]["Refusal413"];
-            422: components["responses"]["Refusal422"];
             429: components["responses"]["Refusal429"];
             500: components["responses"]["Refusal500"];
             503: components["responses"]["Refusal503"];
             504: components["responses"]["Refusal504"];
         };
     };
-    export: {
+    metrics_v1: {
         parameters: {
             query?: never;
             header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricRecord"][];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    prometheus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    ticks: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /**
+                 * @description The first moment asked for. Also `from`, `startTime`.
+                 * @example 2026-08-09T21:05:00Z
+                 */
+                start?: string | number;
+                /** @description The moment after the last one asked for: it is excluded. Also `to`, `endTime`. */
+                end?: string | number;
+                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
+                limit?: number;
+                /** @description By time: oldest first, or newest first. */
+                order?: "asc" | "desc";
+                /** @description `next_cursor` of the page before, with the same question. */
+                cursor?: string;
+                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
+                decimals?: "string" | "number";
+            };
+            header?: never;
             path: {
-                /** @description The export's id, as it was answered. */
-                id: string;
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol: string;
             };
             cookie?: never;
         };
@@ -3628,12 +3468,172 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExportDocument"];
+                    "application/json": components["schemas"]["Ticks"];
                 };
             };
             400: components["responses"]["Refusal400"];
             401: components["responses"]["Refusal401"];
             404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    ticks_history: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /** @description Which candles: `ohlc` and their timeframe. */
+                view?: "ohlc1m" | "ohlc5m" | "ohlc15m" | "ohlc1h" | "ohlc4h" | "ohlc12h" | "ohlc1d" | "ohlc1w";
+                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
+                limit?: number;
+                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
+                decimals?: "string" | "number";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    ticks_api: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /**
+                 * @description The first moment asked for. Also `from`, `startTime`.
+                 * @example 2026-08-09T21:05:00Z
+                 */
+                start?: string | number;
+                /** @description The moment after the last one asked for: it is excluded. Also `to`, `endTime`. */
+                end?: string | number;
+                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
+                limit?: number;
+                /** @description By time: oldest first, or newest first. */
+                order?: "asc" | "desc";
+                /** @description `next_cursor` of the page before, with the same question. */
+                cursor?: string;
+                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
+                decimals?: "string" | "number";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticks"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
+    ticks_history_api: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Needed only where a symbol names more than one instrument. Also `broker`.
+                 * @example coinbase
+                 */
+                exchange?: string;
+                /** @description Which candles: `ohlc` and their timeframe. */
+                view?: "ohlc1m" | "ohlc5m" | "ohlc15m" | "ohlc1h" | "ohlc4h" | "ohlc12h" | "ohlc1d" | "ohlc1w";
+                /** @description How many records at most; where there are more, the answer has a cursor to the next. */
+                limit?: number;
+                /** @description Exact decimals as JSON strings, or as JSON numbers with all their digits, of which most clients keep 15 to 17. */
+                decimals?: "string" | "number";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description As the exchange spells it, or canonical, in any usual spelling: BTC-USD, btc/usd, BTCUSD and tBTCUSD are the same.
+                 * @example BTC-USD
+                 */
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
             413: components["responses"]["Refusal413"];
             429: components["responses"]["Refusal429"];
             500: components["responses"]["Refusal500"];
@@ -3913,6 +3913,36 @@ export interface operations {
             504: components["responses"]["Refusal504"];
         };
     };
+    run_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            413: components["responses"]["Refusal413"];
+            429: components["responses"]["Refusal429"];
+            500: components["responses"]["Refusal500"];
+            503: components["responses"]["Refusal503"];
+            504: components["responses"]["Refusal504"];
+        };
+    };
     run_job: {
         parameters: {
             query?: never;
@@ -3991,36 +4021,6 @@ export interface operations {
             404: components["responses"]["Refusal404"];
             413: components["responses"]["Refusal413"];
             422: components["responses"]["Refusal422"];
-            429: components["responses"]["Refusal429"];
-            500: components["responses"]["Refusal500"];
-            503: components["responses"]["Refusal503"];
-            504: components["responses"]["Refusal504"];
-        };
-    };
-    run_pipeline: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer. */
-            200: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Pipeline"];
-                };
-            };
-            400: components["responses"]["Refusal400"];
-            401: components["responses"]["Refusal401"];
-            413: components["responses"]["Refusal413"];
             429: components["responses"]["Refusal429"];
             500: components["responses"]["Refusal500"];
             503: components["responses"]["Refusal503"];

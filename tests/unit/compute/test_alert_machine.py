@@ -168,6 +168,14 @@ def test_the_same_step_again_changes_nothing(steps: list[tuple[int, str]]) -> No
         assert machine.entries == before
 
 
+def test_what_was_pending_long_after_it_fired_is_forgotten_at_once() -> None:
+    machine = Machine()
+    for second in (0, 31, 32, 63, 60 + int(FLAP_WINDOW.total_seconds())):
+        machine.at(second, *([condition()] if second in {0, 31} or second > 63 else []))
+    machine.at(64 + int(FLAP_WINDOW.total_seconds()))
+    assert machine.entries == {}
+
+
 def test_keys_know_nothing_of_each_other() -> None:
     machine = Machine()
     machine.at(0, condition("a"), condition("b"))

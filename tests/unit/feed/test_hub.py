@@ -180,3 +180,45 @@ def test_publishing_needs_no_client_and_no_loop() -> None:
     hub = Hub("e")
     hub.publish("status", "coinbase", "", b"{}")
     assert hub.events_kept == 1
+
+
+@given(st.lists(st.sampled_from(["publish", "read", "break", "renew"]), max_size=60))
+async def test_a_stream_that_breaks_says_reset_to_every_client_and_loses_nothing_else(steps: list[str]) -> None:
+    hub, source = Hub("e"), EventSource()
+    subscription, owed, expected = hub.subscribe(), list[str](), list[str]()
+    for number, step in enumerate(steps):
+        if step == "publish":
+            hub.publish("trade", "coinbase", "BTC-USD", str(number).encode())
+            owed += [str(number)] * (owed[:1] != ["{}"])
+        elif step == "read":
+            await read_all(subscription, source)
+            expected, owed = expected + owed, []
+        else:
+            hub.begin("e" if step == "break" and hub.epoch == "e" else f"e{number}", hub.head + 5)
+            owed = ["{}"]
+    await read_all(subscription, source)
+    assert [event.data for event in source.heard] == expected + owed
+
+
+async def test_until_it_was_told_of_a_break_a_client_has_the_place_of_before() -> None:
+    hub, source = Hub("e"), EventSource()
+    subscription = hub.subscribe()
+    await read_all(subscription, source)
+    hub.publish("trade", "coinbase", "BTC-USD", b"1")
+    await read_all(subscription, source)
+    hub.begin("f", 9)
+    assert subscription.event_id == "e-1"
+    await read_all(subscription, source)
+    assert (subscription.event_id, source.last_event_id) == ("f-9", "f-9")
+
+
+async def test_nobody_resumes_from_before_a_break() -> None:
+    hub, source = Hub("e"), EventSource()
+    hub.subscribe("coinbase")
+    hub.publish("trade", "coinbase", "BTC-USD", b"1")
+    hub.begin("e", 4)
+    await read_all(hub.subscribe("coinbase", last_event_id="e-1"), source)
+    assert [event.kind for event in source.heard] == ["reset"]
+    resumed = EventSource()
+    await read_all(hub.subscribe("coinbase", last_event_id="e-4"), resumed)
+    assert not resumed.heard

@@ -73,3 +73,12 @@ def test_every_event_is_found_by_its_own_name(epoch: str, sequence: int) -> None
     ring.append(event(1))
     ring.append(event(2))
     assert ring.sequence_of(ring.event_id(sequence)) == sequence
+
+
+def test_a_ring_that_goes_on_elsewhere_forgets_all_and_knows_no_older_name() -> None:
+    ring = ring_of(9, None, "open")
+    ring.begin("e", 7)
+    ring.append(event(8, "open"))
+    assert (sequences(ring), len(ring), ring.lost, ring.head) == ([8], 1, 7, 8)
+    ring.begin("f", 0)
+    assert (ring.sequence_of("e-8"), ring.sequence_of("f-0"), ring.sequence_ahead("f-3")) == (None, 0, 3)

@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from marketdata.clock import FakeClock
 from marketdata.jobs.run_job import JOBS
+from marketdata.serve.router import Router
 
 from infra.catalog import DEFAULT_PATH, FUNCTIONS, NOTICES, ROUTES, SCHEDULES, Function, Route, function_named
 from tests.functions.calls import call, event, settings
@@ -21,10 +21,10 @@ BEHIND_ROUTES = sorted({route.function for route in ROUTES})
 
 
 def answered_routes(function: Function) -> Iterator[tuple[str, str]]:
-    """Every (method, path) that the function's own resolver answers, in the catalog's spelling."""
-    resolver = APIGatewayHttpResolver()
-    import_module(function.module).add_routes(resolver, a_store(), settings(), FakeClock(at("12:00")))
-    for route in [*resolver._static_routes, *resolver._dynamic_routes]:
+    """Every (method, path) that the function's own router answers, in the catalog's spelling."""
+    router = Router()
+    import_module(function.module).add_routes(router, a_store(), settings(), FakeClock(at("12:00")))
+    for route in router.routes():
         yield route.method, re.sub(r"<(\w+)>", r"{\1}", route.path)
 
 

@@ -5,21 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from marketdata.settings import Settings
+from marketdata.settings import variables
 
 from infra.bundle import ROOT
 from infra.catalog import FUNCTIONS
 from infra.needs import FEED, NEEDS, SECRETS
-
-
-def variables() -> set[str]:
-    """Every environment variable that the settings know."""
-    known: set[str] = set()
-    for field in Settings.model_fields.values():
-        alias = field.validation_alias
-        names = getattr(alias, "choices", [alias])
-        known.update(str(name) for name in names if name)
-    return known
 
 
 def test_every_function_has_its_row() -> None:

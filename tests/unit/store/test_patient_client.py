@@ -1,12 +1,10 @@
 """Requests to PostgREST when network, gateway or database misbehave: an answer or a StoreError, in bounded time."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs
 
-import httpx
 import msgspec
 import pytest
 from marketdata.errors import StoreError
@@ -38,7 +36,7 @@ class Naps:
 @contextmanager
 def client_of(url: str, naps: Naps | None = None, timeout_seconds: float = 5) -> Iterator[PatientClient]:
     """A client that asks at most three times."""
-    client = PatientClient(url, KEY, timeout_seconds=timeout_seconds, attempts_max=3, http=None, sleep=naps or Naps())
+    client = PatientClient(url, KEY, timeout_seconds=timeout_seconds, attempts_max=3, sleep=naps or Naps())
     yield client
     client.close()
 
@@ -121,7 +119,7 @@ def test_silence_ends_in_an_error_in_bounded_time() -> None:
     server, outcome = ask(put, *[hang] * 3, timeout_seconds=0.1)
     assert isinstance(outcome, StoreError)
     assert "Timeout" in outcome.reason
-    assert isinstance(outcome.__cause__, httpx.TimeoutException)
+    assert isinstance(outcome.__cause__, TimeoutError)
     assert len(server.asked) == 3
     assert time.monotonic() - started < 5
 
@@ -131,11 +129,10 @@ def test_nobody_listening_is_an_error_with_its_cause() -> None:
         url = server.url
     with client_of(url) as client, pytest.raises(StoreError, match="count_things") as caught:
         count(client)
-    assert isinstance(caught.value.__cause__, httpx.ConnectError)
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-def test_the_key_is_sent_and_never_said(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+def test_the_key_is_sent_and_never_said() -> None:
     echo = answer(401, {"message": f"Invalid API key {KEY}", "details": KEY * 9})
     server, outcome = ask(count, echo)
     assert server.asked[0].headers["apikey"] == KEY
@@ -143,14 +140,12 @@ def test_the_key_is_sent_and_never_said(caplog: pytest.LogCaptureFixture) -> Non
     assert isinstance(outcome, StoreError)
     assert "Invalid API key" in str(outcome)
     assert KEY not in f"{outcome}{outcome!r}{outcome.__cause__!r}"
-    assert caplog.records
-    assert KEY not in caplog.text
 
 
 @pytest.mark.parametrize("key", ["", "secret\n", "se cret", "schlüssel"])
 def test_a_key_that_no_header_can_carry_is_refused_unsaid(key: str) -> None:
     with pytest.raises(StoreError) as caught:
-        PatientClient("http://127.0.0.1:9", key, timeout_seconds=1, attempts_max=1, http=None)
+        PatientClient("http://127.0.0.1:9", key, timeout_seconds=1, attempts_max=1)
     assert not key or key.strip() not in str(caught.value)
 
 

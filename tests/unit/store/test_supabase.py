@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import httpx
 import pytest
 from marketdata.errors import NotFound, StoreError
 from marketdata.model.candle import Candle, Source
@@ -224,14 +223,6 @@ def test_the_first_of_two_equal_trades_is_sent_and_the_database_keeps_its_own() 
     server, _ = ask(lambda store: store.put_trades("coinbase", [first, again]), KNOWN, WRITTEN)
     assert [(row["price"], row["taker_buy"]) for row in server.asked[1].body] == [("1", False)]
     assert server.asked[1].headers["prefer"] == "return=minimal,resolution=ignore-duplicates"
-
-
-def test_a_client_of_the_callers_carries_the_requests() -> None:
-    def portal(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json="20261121000700", headers={"apikey-was": request.headers["apikey"]})
-
-    with httpx.Client(transport=httpx.MockTransport(portal)) as client:
-        SupabaseStore("https://project.example", KEY, http=client).ping()
 
 
 def test_a_turn_is_asked_for_once_and_not_waited_for() -> None:

@@ -93,7 +93,7 @@ def snapshot_source(
 
 @contextmanager
 def _snapshot_source(settings: Settings, store: Store) -> Iterator[OpenSource]:
-    key = settings.coingecko_api_key.get_secret_value() if settings.coingecko_api_key else ""
+    key = settings.coingecko_api_key.reveal() if settings.coingecko_api_key else ""
     headers = tuple(coingecko.key_headers(settings.coingecko_plan, key).items())
     url, pace = settings.exchange(coingecko.NAME).rest_url, settings.coingecko_requests_a_minute / 60
     with ExitStack() as clients:
@@ -200,7 +200,7 @@ def _secrets(settings: Settings, exchange: str) -> dict[str, str]:
     """The headers by which an exchange knows us."""
     if exchange.removesuffix(SIMULATED_SUFFIX) != oanda.NAME or settings.oanda_token is None:
         return {}
-    return {"Authorization": f"Bearer {settings.oanda_token.get_secret_value()}"}
+    return {"Authorization": f"Bearer {settings.oanda_token.reveal()}"}
 
 
 def ids_contiguous(exchange: str) -> bool:

@@ -1,19 +1,15 @@
 """What every function behind API Gateway shares: faults become problem documents, answers carry the request's id.
 
-A function gives its routes; `entry_point` composes it on its first event. Beside `observe`, the only module below
-the roof that knows Powertools: without it, each function would repeat this page.
+A function gives its routes; `entry_point` composes it on its first event.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-
 from marketdata import wiring
 from marketdata.clock import Clock, SystemClock
-from marketdata.errors import MarketDataError, NotFound, SettingsInvalid, StoreError
+from marketdata.errors import MarketDataError, SettingsInvalid, StoreError
 from marketdata.jobs.front_door import Admitted, Door, FrontDoor
 from marketdata.observe import Handler, count, logger, watched
 from marketdata.serve.cors import Cors
@@ -25,36 +21,25 @@ from marketdata.serve.gateway_events import (
     request_id,
     with_caller,
 )
-from marketdata.serve.problems import CONTENT_TYPE, Problem, problem_of
+from marketdata.serve.problems import Problem, problem_of
 from marketdata.serve.rest_events import as_version_2
+from marketdata.serve.router import Request, Router
 from marketdata.settings import Settings
 from marketdata.store.store import Store
 
 JSON = "application/json"
 
-AddRoutes = Callable[[APIGatewayHttpResolver, Store, Settings, Clock], None]
+AddRoutes = Callable[[Router, Store, Settings, Clock], None]
 
 
 def application(
     add_routes: AddRoutes, store: Store, settings: Settings, clock: Clock, door: Door = Door.READ
 ) -> Handler:
     """A function over `store`: the routes that `add_routes` adds, behind `door`, and our manners."""
-    # Every body is encoded already, and JSON may be packed: the resolver's own serializer would take it for a value.
-    app = APIGatewayHttpResolver(serializer=_as_it_is)
-    add_routes(app, store, settings, clock)
+    router = Router()
+    add_routes(router, store, settings, clock)
     front = wiring.front_door(settings, store, clock, door, failed=lambda: count("RequestsCountedAlone"))
     cors = Cors(settings.cors_origins)
-
-    @app.not_found
-    def unknown_route(_: NotFoundError) -> Response[str]:
-        raise NotFound("path", f"nothing answers {app.current_event.http_method} {app.current_event.path[:200]}")
-
-    def failed(error: Exception) -> Response[str]:
-        event, problem = app.current_event.raw_event, _reported(error)
-        document = problem.document(event["rawPath"], request_id(event))
-        return Response(problem.status, CONTENT_TYPE, document, headers=dict(problem.headers))
-
-    app.exception_handler(Exception)(failed)
 
     def answer(event: dict[str, Any], context: Any) -> dict[str, Any]:
         http = event["requestContext"]["http"]
@@ -62,7 +47,7 @@ def application(
             return _preflight(event, cors)
         admitted = _admit(front, event)
         if isinstance(admitted, Admitted):
-            answered = app.resolve(with_caller(event, admitted.caller), context)
+            answered = _answered(router, with_caller(event, admitted.caller), context)
             add_headers(answered, admitted.headers)
         else:
             answered = admitted
@@ -73,8 +58,11 @@ def application(
     return answer
 
 
-def _as_it_is(body: Any) -> Any:
-    return body
+def _answered(router: Router, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    try:
+        return router.respond(Request(event, context)).answer()
+    except Exception as error:  # noqa: BLE001 - whatever it is becomes a problem document, and is logged
+        return problem_answer(event, _reported(error))
 
 
 def _admit(front: FrontDoor, event: dict[str, Any]) -> Admitted | dict[str, Any]:

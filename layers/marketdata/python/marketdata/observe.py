@@ -1,7 +1,7 @@
 """The one logger and the one set of metrics. The rooms below log through the standard library under `marketdata.*`.
 
 On AWS a log line is JSON and metrics are written beside it (CloudWatch embedded metric format); on one's own machine
-lines are for people and metrics are not written. What is logged never holds a key: settings keep theirs as SecretStr.
+lines are for people and metrics are not written. What is logged never holds a key: settings keep theirs as Secret.
 """
 
 import json

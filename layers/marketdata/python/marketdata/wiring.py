@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from marketdata.clock import Clock
+from marketdata.errors import SettingsInvalid
 from marketdata.jobs.front_door import Door, FrontDoor, Secrets
 from marketdata.jobs.known_keys import KnownKeys
 from marketdata.jobs.known_users import KnownUsers
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from marketdata.net.webhook import Webhooks
     from marketdata.store.supabase import SupabaseStore
 
+PORT_MAX = 65_535
 
 _secret_settings = SecretSettings()
 
@@ -60,13 +63,38 @@ def idle_address() -> tuple[str, int] | None:
     return os.environ.get("FEED_HOST", "127.0.0.1"), int(os.environ.get("FEED_PORT", "8080"))
 
 
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """What a live gateway by itself needs: where the feeds publish, and its own door. Neither store nor keys."""
+
+    redis_url: str = field(repr=False)
+    host: str
+    port: int
+    log_level: str
+    local: bool
+
+
+def gateway_settings() -> GatewaySettings:
+    """Those in this process's environment. Raises: SettingsInvalid."""
+    url, port = os.environ.get("REDIS_URL", "").strip(), os.environ.get("FEED_PORT", "").strip() or "8080"
+    problems = {
+        "REDIS_URL": "" if url else "is required: the Valkey or Redis that the feeds publish into",
+        "FEED_PORT": "" if port.isdigit() and int(port) <= PORT_MAX else "is wrong: a port is a number up to 65535",
+    }
+    if any(problems.values()):
+        raise SettingsInvalid({name: problem for name, problem in problems.items() if problem})
+    host, local = os.environ.get("FEED_HOST", "").strip() or "127.0.0.1", os.environ.get("MARKETDATA_LOCAL", "")
+    level = os.environ.get("LOG_LEVEL", "").strip().upper() or "INFO"
+    return GatewaySettings(url, host, int(port), level, local.lower() in {"1", "true"})
+
+
 def store_from(settings: Settings) -> SupabaseStore:
     """The store that `settings` name; it connects when it is first asked, and is the caller's to close."""
     # Imported here because it brings postgrest and httpx along, half of a cold start, and a test with its own store
     # should not pay for them.
     from marketdata.store.supabase import SupabaseStore  # noqa: PLC0415
 
-    return SupabaseStore(settings.supabase_url, settings.supabase_key.get_secret_value())
+    return SupabaseStore(settings.supabase_url, settings.supabase_key.reveal())
 
 
 class _Shared:
@@ -129,9 +157,15 @@ def shared_store(settings: Settings) -> SupabaseStore:
     return _shared.store(settings)
 
 
+def redis_url(settings: Settings) -> str | None:
+    """Where the Valkey or Redis is that all instances share, with its password; None without REDIS_URL."""
+    return settings.redis_url.reveal() if settings.redis_url else None
+
+
 def shared_line(settings: Settings) -> RedisLine | None:
     """The line to Valkey or Redis that this process shares; None without REDIS_URL."""
-    return _shared.line(settings.redis_url.get_secret_value()) if settings.redis_url else None
+    url = redis_url(settings)
+    return None if url is None else _shared.line(url)
 
 
 def close_shared_store() -> None:
@@ -147,8 +181,8 @@ def front_door(
     secrets = Secrets(
         local=settings.local,
         public_reads=settings.public_reads,
-        ingest_keys=tuple(key.get_secret_value() for key in settings.ingest_api_keys),
-        cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else None,
+        ingest_keys=tuple(key.reveal() for key in settings.ingest_api_keys),
+        cron_secret=settings.cron_secret.reveal() if settings.cron_secret else None,
     )
     policy = Policy("ingest" if door is Door.INGEST else "default", quota) if quota else None
     keys, users = KnownKeys(store, clock), _users(settings, clock)
@@ -170,7 +204,7 @@ def _users(settings: Settings, clock: Clock) -> KnownUsers:
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
     secret = settings.supabase_jwt_secret
     fetch = partial(_public_keys, f"{issuer}/.well-known/jwks.json")
-    return KnownUsers(issuer, fetch, secret.get_secret_value() if secret else None, clock)
+    return KnownUsers(issuer, fetch, secret.reveal() if secret else None, clock)
 
 
 def _public_keys(url: str) -> bytes:
@@ -261,8 +295,8 @@ def environment_target(settings: Settings) -> Target | None:
     return Target(
         name=ENVIRONMENT,
         kind=settings.alert_webhook_format,
-        url=settings.alert_webhook_url.get_secret_value(),
-        secrets=tuple(one.get_secret_value() for one in settings.alert_webhook_secrets),
+        url=settings.alert_webhook_url.reveal(),
+        secrets=tuple(one.reveal() for one in settings.alert_webhook_secrets),
         min_severity=settings.alert_min_severity,
         quiet=settings.alert_quiet_hours,
     )

@@ -19,7 +19,7 @@ SYMBOLS = tuple(TAPE.products)
 NOW = datetime(2026, 8, 9, 21, 5, 30, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0
 
 Frame = dict[str, Any]
 

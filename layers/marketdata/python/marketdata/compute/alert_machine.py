@@ -79,7 +79,9 @@ def _step(
         return _firing(entry, condition, now)
     if condition is None or not condition.firm:
         # What had not fired yet was nothing; that it fired before is remembered for as long as flapping counts.
-        return (replace(entry, standing=Standing.CLEAR) if entry is not None and entry.changes else None), None
+        if entry is None or not (changes := _recent(entry.changes, now)):
+            return None, None
+        return replace(entry, standing=Standing.CLEAR, changes=changes), None
     return _pending(entry, condition, now, ids)
 
 

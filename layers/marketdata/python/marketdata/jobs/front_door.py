@@ -7,11 +7,12 @@ machine.
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Any
+
+from msgspec import Struct
 
 from marketdata.errors import StoreError, Throttled, Unauthorized
 from marketdata.jobs.known_keys import KnownKeys
@@ -34,8 +35,7 @@ class Door(Enum):
     CRON = "cron"
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(Struct, frozen=True):
     """What is set from outside; `local`: this is one's own machine, where a door without a secret is open."""
 
     local: bool
@@ -44,8 +44,7 @@ class Secrets:
     cron_secret: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """`caller` names who asks, no secret and the same for the same key; "" is anybody. `headers` tell the quota."""
 
     caller: str

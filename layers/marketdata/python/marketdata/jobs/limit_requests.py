@@ -8,9 +8,10 @@ counts alone, says so once and as a metric, and asks it again after a while.
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
 from threading import Lock
+
+from msgspec import Struct
 
 from marketdata.errors import StoreError
 from marketdata.store.access import Grant, QuotaBook
@@ -23,8 +24,7 @@ BATCHES_A_WINDOW = 20
 RETRY_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """`quota` requests of each caller in `window_seconds`; `name` tells policies apart."""
 
     name: str
@@ -32,8 +32,7 @@ class Policy:
     window_seconds: int = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Whether a caller may go on, how many requests are left, and the seconds until the quota is whole again."""
 
     policy: Policy
@@ -42,8 +41,7 @@ class Standing:
     reset_seconds: float
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     """Requests of one caller that this process took and has not used, as of when the window ends."""
 
     tokens: int = 0

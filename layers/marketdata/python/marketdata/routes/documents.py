@@ -3,20 +3,17 @@
 Swagger UI comes with Powertools, so nothing is fetched from elsewhere; it is packed once a process, by whom first asks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from importlib import resources
-from typing import Any
-
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from pathlib import Path
 
 from marketdata.errors import NotFound
-from marketdata.serve.gateway_events import header, parameters
+from marketdata.routes.desk import Desk
 from marketdata.serve.negotiation import Coding, coding, compress
 from marketdata.serve.operation import JSON, Answer, declared
 from marketdata.serve.parameter import Choice
 from marketdata.serve.params import no_parameters
-from marketdata.settings import Settings
+from marketdata.serve.router import Request, Response
 
 DOCUMENT = "openapi.json"
 """Beside the package's modules; `make openapi` writes it as it writes docs/openapi.json."""
@@ -52,7 +49,7 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-_ASSETS = ("aws_lambda_powertools.event_handler.openapi.swagger_ui", "swagger-ui")
+_ASSETS = "event_handler/openapi/swagger_ui/swagger-ui"
 _HEADERS = ("Cache-Control", "Content-Encoding", "Vary")
 _SCRIPT, _STYLE = "text/javascript", "text/css"
 FILE: Choice[tuple[str, Callable[[], bytes]]] = Choice(
@@ -68,28 +65,29 @@ FILE: Choice[tuple[str, Callable[[], bytes]]] = Choice(
 )
 
 
-def add_documents(app: APIGatewayHttpResolver, settings: Settings) -> None:
+def add(desk: Desk) -> None:
     """/v1/openapi.json, /docs and its parts."""
 
-    def opened() -> Mapping[str, Any]:
-        if not settings.api_docs:
+    router = desk.router
+
+    def check(request: Request) -> None:
+        if not desk.settings.api_docs:
             raise NotFound("path", "the API's own documents are not served here")
-        event: dict[str, Any] = app.current_event.raw_event
-        no_parameters(parameters(event))
-        return event
+        no_parameters(request.parameters)
 
-    @app.get("/v1/openapi.json")
+    @router.get("/v1/openapi.json")
     @declared("openapi", "This document.", Answer("serve.shapes.Document", headers=_HEADERS))
-    def document() -> Response[Any]:
-        return _packed(opened(), JSON, DOCUMENT, document_bytes)
+    def document(request: Request) -> Response:
+        check(request)
+        return _packed(request, JSON, DOCUMENT, document_bytes)
 
-    @app.get("/docs")
+    @router.get("/docs")
     @declared("docs", "A page to read this document and to try it.", Answer("", media=("text/html",)))
-    def page() -> Response[Any]:
-        opened()
+    def page(request: Request) -> Response:
+        check(request)
         return Response(200, "text/html; charset=utf-8", _PAGE, headers=dict(_PAGE_HEADERS))
 
-    @app.get("/docs/<file>")
+    @router.get("/docs/<file>")
     @declared(
         "docs_file",
         "A part of that page.",
@@ -97,26 +95,27 @@ def add_documents(app: APIGatewayHttpResolver, settings: Settings) -> None:
         (FILE,),
         refusals=(404,),
     )
-    def part(file: str) -> Response[Any]:
-        event = opened()
+    def part(request: Request, file: str) -> Response:
+        check(request)
         if file not in FILE.values:
             raise NotFound("file", f"{file[:64]!r} is no part of the page", tuple(FILE.values))
         media, read = FILE.values[file]
-        return _packed(event, f"{media}; charset=utf-8", file, read)
+        return _packed(request, f"{media}; charset=utf-8", file, read)
 
 
 def document_bytes() -> bytes:
     """The OpenAPI document as it is deployed."""
-    return resources.files(__package__).joinpath(DOCUMENT).read_bytes()
+    return Path(__file__).with_name(DOCUMENT).read_bytes()
 
 
 def _asset(ending: str) -> bytes:
-    package, name = _ASSETS
-    return resources.files(package).joinpath(name + ending).read_bytes()
+    import aws_lambda_powertools  # noqa: PLC0415 - for the page alone
+
+    return (Path(aws_lambda_powertools.__file__).parent / f"{_ASSETS}{ending}").read_bytes()
 
 
-def _packed(event: Mapping[str, Any], media: str, name: str, read: Callable[[], bytes]) -> Response[Any]:
-    packing = coding(header(event, "accept-encoding"))
+def _packed(request: Request, media: str, name: str, read: Callable[[], bytes]) -> Response:
+    packing = coding(request.header("accept-encoding"))
     headers = {"Cache-Control": "public, max-age=3600", "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
     if packing is not Coding.IDENTITY:
         headers["Content-Encoding"] = packing.value

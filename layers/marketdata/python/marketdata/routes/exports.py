@@ -8,21 +8,21 @@ reading, so it takes a key or a logged-in user, but on one's own machine. Whoeve
 """
 
 import msgspec
-from aws_lambda_powertools.event_handler import Response
 
 from marketdata import wiring
 from marketdata.errors import RequestInvalid, SettingsInvalid, Unauthorized
 from marketdata.http_function import JSON
 from marketdata.jobs.answer_once import answer_once
+from marketdata.jobs.export import LINK_SECONDS, file_name, find_export, order_export
 from marketdata.model.export import Export, ExportState
 from marketdata.routes.desk import Desk
 from marketdata.serve.exports_json import export_body
-from marketdata.serve.gateway_events import body, caller, header
+from marketdata.serve.gateway_events import body, caller
 from marketdata.serve.operation import Access, Answer, declared
 from marketdata.serve.parameter import Text
 from marketdata.serve.parameters import IDEMPOTENCY_KEY
 from marketdata.serve.params import CANDLES, candle_query
-from marketdata.settings import Settings
+from marketdata.serve.router import Request, Response
 from marketdata.store.file_shelf import FileShelf
 
 PATH = "/v1/exports"
@@ -32,12 +32,12 @@ TAKEN = ("symbol", "exchange", "timeframe", "start", "end")
 NAMES = {name for parameter in CANDLES if parameter.name in TAKEN for name in (parameter.name, *parameter.aliases)}
 
 
-def add_exports(desk: Desk, settings: Settings) -> None:
+def add(desk: Desk) -> None:
     """/v1/exports and /v1/exports/{id}."""
-    app, store, clock = desk.app, desk.store, desk.clock
-    shelf = wiring.file_shelf(settings)
+    router, store, clock = desk.router, desk.store, desk.clock
+    shelf = wiring.file_shelf(desk.settings)
 
-    @app.post(PATH)
+    @router.post(PATH)
     @declared(
         "order_export",
         "Order the candles of a span as a Parquet file.",
@@ -46,13 +46,10 @@ def add_exports(desk: Desk, settings: Settings) -> None:
         body="serve.shapes.WantedExport",
         access=Access.READER,
     )
-    def order() -> Response[str]:
-        # Imported with the first order: writing months of Parquet is in no cold start.
-        from marketdata.jobs.export import order_export  # noqa: PLC0415
-
-        event = desk.event
-        asker, sent, key = caller(event), body(event), header(event, "idempotency-key")
-        if not asker and not settings.local:
+    def order(request: Request) -> Response:
+        asker, sent = caller(request.event), body(request.event)
+        key = request.header("idempotency-key")
+        if not asker and not desk.settings.local:
             raise Unauthorized("an export needs a key, or the token of a user who is logged in")
         if shelf is None:
             raise SettingsInvalid({"EXPORT_BUCKET": "is not set, so there is nowhere to put exports"})
@@ -66,11 +63,9 @@ def add_exports(desk: Desk, settings: Settings) -> None:
         told = {"Location": f"{PATH}/{msgspec.json.decode(document)['id']}"}
         return Response(202, JSON, document, headers=told | ({"Idempotent-Replayed": "true"} if repeated else {}))
 
-    @app.get(f"{PATH}/<id>")
+    @router.get(f"{PATH}/<id>")
     @declared("export", "An export, and where its file is.", Answer(SHAPE), (ID,), refusals=(404,))
-    def find(id: str) -> Response[str]:
-        from marketdata.jobs.export import find_export  # noqa: PLC0415
-
+    def find(request: Request, id: str) -> Response:
         found = find_export(store, id, clock.now())
         return Response(200, JSON, export_body(found, _url(shelf, found)), headers={"Cache-Control": "no-store"})
 
@@ -78,8 +73,6 @@ def add_exports(desk: Desk, settings: Settings) -> None:
 def _url(shelf: FileShelf | None, found: Export) -> str | None:
     if shelf is None or found.state is not ExportState.DONE:
         return None
-    from marketdata.jobs.export import LINK_SECONDS, file_name  # noqa: PLC0415
-
     return shelf.link(file_name(found), LINK_SECONDS)
 
 

@@ -4,7 +4,8 @@ Source: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 EVERYBODY = "*"
 EXPOSED = (
@@ -16,8 +17,7 @@ PREFLIGHT_SECONDS = 300
 _READS = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
-class Cors:
+class Cors(Struct, frozen=True):
     """`origins` may read; `*` is every page, and for reads alone: to push, a page must be named."""
 
     origins: Sequence[str]

@@ -1,7 +1,8 @@
 """The formats that an answer of candles comes in: what each is called, and who writes it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from marketdata.errors import NotAcceptable
 from marketdata.serve import candles_arrow, candles_csv, candles_json
@@ -11,8 +12,7 @@ from marketdata.serve.negotiation import accepted
 JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """A media type and its writer; `text` may go through a gateway as it is."""
 
     name: str

@@ -1,7 +1,8 @@
 """Missing time, told by what the ledger says of it: somebody is at it, it waits, it was given up, or it is new."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from marketdata.compute.coverage import Spans, pieces, subtract
 from marketdata.model.gap import UNRESOLVED, GapState, NamedSpan
@@ -15,8 +16,7 @@ MISSING = "missing"
 _LAYERS = (GapState.LEASED.value, GapState.OPEN.value, MISSING, GapState.UNRECOVERABLE.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(Struct, frozen=True):
     """A stretch of time that touches `buckets` buckets of the timeframe asked for. `state`: a GapState, or missing."""
 
     span: Span

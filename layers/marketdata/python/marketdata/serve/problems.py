@@ -4,10 +4,10 @@ A problem says what the caller can do, and nothing of how we are built: reasons 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import ceil
 
 import msgspec
+from msgspec import Struct, field
 
 from marketdata.errors import (
     Ambiguous,
@@ -49,8 +49,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One kind of failure; `slug` is the last part of its type and never changes its meaning."""
 
     status: int

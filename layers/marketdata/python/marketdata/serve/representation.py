@@ -1,7 +1,8 @@
 """One answer in one format and packing: what goes over HTTP, and what a cache may keep."""
 
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
+
+from msgspec import Struct
 
 from marketdata.serve.negotiation import Coding
 from marketdata.serve.validator import cache_control, etag
@@ -12,8 +13,7 @@ VARY = "Accept, Accept-Encoding"
 CARRIED_BYTES_MAX = 5_500_000
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
+class Representation(Struct, frozen=True):
     """A body, or none with 304, that `word` is the fingerprint of.
 
     `lifetime` is how many seconds a copy may be used unasked. `coverage` is empty where nothing was expected.

@@ -1,14 +1,14 @@
 """Answers kept for requests that carry a key of their own, so that one that is sent again is answered the same."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 KEPT_FOR = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class KeptAnswer(Struct, frozen=True):
     """`fingerprint` is a digest of the request that was answered so: the key of another request is a mistake."""
 
     fingerprint: str

@@ -1,27 +1,31 @@
 """PostgREST, spoken to patiently: bounded time, bounded retries, and errors that name the operation and no secret.
 
-The postgrest library builds the requests; they are sent and judged here, because the library retries reads only, waits
-unbounded by us, and forgets the status of an error. Every request that the store makes may be repeated safely.
+Every request that the store makes may be repeated safely. They are built here too: the postgrest library retries reads
+only, waits unbounded by us, forgets the status of an error, and takes longer to import than an answer takes
+(docs/decisions/0019-cold-start.md).
+Source: https://docs.postgrest.org/en/v12/references/api.html
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from http.client import HTTPException
 from random import uniform
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote, urlencode
 
-import httpx
 import msgspec
-from postgrest import CountMethod, ReturnMethod, SyncPostgrestClient
-from postgrest.base_request_builder import RequestConfig
 
 from marketdata.errors import EXCERPT_CHARACTERS_MAX, StoreError
+from marketdata.store.http_line import HttpAnswer, HttpLine
 
 DELAY_SECONDS_BASE = 0.2
 DELAY_SECONDS_MAX = 2.0
 # Serialization failure and deadlock: the database rolled one of several writers back and asks for another try.
 _TRY_AGAIN_CODES = frozenset({"40001", "40P01"})
 _TRY_AGAIN_STATUSES = frozenset({408, 425, 429})
+
+_BELOW = "/rest/v1"
+_PLAIN = ",.()*:"
 
 Filters = Sequence[tuple[str, str]]
 """PostgREST's horizontal filters, as (column, condition)."""
@@ -38,10 +42,14 @@ class Refused(StoreError):
         self.code = code
 
 
-class Query(Protocol):
-    """What the postgrest library builds: a request that was not sent yet."""
+class Query(NamedTuple):
+    """A request that was not sent yet; `path` is below PostgREST's."""
 
-    request: RequestConfig[httpx.Client]
+    method: str
+    path: str
+    parameters: Sequence[tuple[str, str]] = ()
+    body: bytes | None = None
+    prefer: str = ""
 
 
 class PatientClient:
@@ -58,31 +66,36 @@ class PatientClient:
         *,
         timeout_seconds: float,
         attempts_max: int,
-        http: httpx.Client | None,
+        line: HttpLine | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        # httpx would name the whole header, key and all, in its complaint.
+        # What refuses a header would name the whole of it, key and all.
         if not key or not all("!" <= character <= "~" for character in key):
             raise StoreError("connect", "the store's key is empty or holds characters that no key has")
         self._key = key
         self._attempts_max = attempts_max
         self._sleep = sleep
-        self._http = http or httpx.Client(timeout=timeout_seconds)
-        self._postgrest = SyncPostgrestClient(
-            f"{url.rstrip('/')}/rest/v1",
-            headers={"apikey": key, "Authorization": f"Bearer {key}"},
-            http_client=self._http,
-            retry_enabled=False,
-        )
+        try:
+            self._line = line or HttpLine(url, timeout_seconds)
+        except ValueError as error:
+            raise StoreError("connect", f"the store's address {error}") from error
+        # `Profile` is the schema: the first that is exposed need not be ours.
+        self._headers = {
+            "apikey": key,
+            "Authorization": f"Bearer {key}",
+            "Accept": "application/json",
+            "Accept-Profile": "public",
+            "User-Agent": "market-data-engine",
+        }
 
     def close(self) -> None:
         """End the conversation and its connections."""
-        self._http.close()
+        self._line.close()
 
     def call(self, operation: str, function: str, arguments: Mapping[str, Any], answer: type[Answer]) -> Answer:
         """What the database function says. Raises: StoreError."""
-        response = self._ask(operation, lambda: self._postgrest.rpc(function, dict(arguments)))
-        return self._read(operation, response, answer)
+        query = Query("POST", f"/rpc/{function}", body=_encoded(operation, arguments))
+        return self._read(operation, self._ask(operation, query), answer)
 
     def upsert(
         self,
@@ -94,15 +107,15 @@ class PatientClient:
         ignore_duplicates: bool = False,
     ) -> None:
         """Insert rows of equal columns; where a key is there already, update it or leave it. Raises: StoreError."""
-        response = self._ask(
-            operation,
-            lambda: self._postgrest.table(table).upsert(
-                rows,
-                on_conflict=on_conflict,
-                ignore_duplicates=ignore_duplicates,
-                returning=ReturnMethod.minimal,
-            ),
+        resolution = "ignore" if ignore_duplicates else "merge"
+        query = Query(
+            "POST",
+            f"/{table}",
+            [("on_conflict", on_conflict), ("columns", _columns(rows[0]))],
+            _encoded(operation, rows),
+            f"return=minimal,resolution={resolution}-duplicates",
         )
+        response = self._ask(operation, query)
         if response.content:  # a portal or proxy that says 200 to everything
             raise self._unreadable(operation, response)
 
@@ -110,7 +123,7 @@ class PatientClient:
         """Every row of a table, ordered by `key`, page by page: the server cuts long answers without a word."""
         rows: list[Record] = []
         while True:
-            page, left = self._select_page(operation, partial(self._page, table, key, row, rows[-1:]), row)
+            page, left = self._select_page(operation, _page(table, key, row, rows[-1:]), row)
             rows.extend(page)
             if len(page) >= left:
                 return rows
@@ -122,73 +135,67 @@ class PatientClient:
     ) -> list[dict[str, Any]]:
         """At most `limit` rows that meet `filters`, highest id first; the server may cut them. Raises: StoreError."""
 
-        def question() -> Query:
-            query = self._postgrest.table(table).select(*columns).order("id", desc=True).limit(limit)
-            for column, condition in filters:
-                query.request.params = query.request.params.add(column, condition)
-            return query
+        parameters = [("select", ",".join(columns)), ("order", "id.desc"), ("limit", str(limit)), *filters]
+        response = self._ask(operation, Query("GET", f"/{table}", parameters))
+        return self._read(operation, response, list[dict[str, Any]])
 
-        return self._read(operation, self._ask(operation, question), list[dict[str, Any]])
-
-    def _page(self, table: str, key: Sequence[str], row: type[Record], after: Sequence[Record]) -> Query:
-        """The question for the rows whose key is above that of the last one held, and how many such rows there are."""
-        query = self._postgrest.table(table).select(*row.__struct_fields__, count=CountMethod.exact)
-        for column in key:
-            query = query.order(column)
-        return query.or_(_above(key, after[-1])) if after else query
-
-    def _select_page(self, operation: str, build: Callable[[], Query], row: type[Record]) -> tuple[list[Record], int]:
-        response = self._ask(operation, build)
+    def _select_page(self, operation: str, query: Query, row: type[Record]) -> tuple[list[Record], int]:
+        response = self._ask(operation, query)
         total = response.headers.get("content-range", "").rpartition("/")[2]
         if not total.isdecimal():
             raise self._unreadable(operation, response)
         return self._read(operation, response, list[row]), int(total)  # type: ignore[valid-type]
 
-    def _ask(self, operation: str, build: Callable[[], Query]) -> httpx.Response:
+    def _ask(self, operation: str, query: Query) -> HttpAnswer:
         """The answer to a request, asked again while there is hope and patience. Raises: StoreError, Refused."""
         for attempt in range(1, self._attempts_max + 1):
             try:
-                return self._ask_once(operation, build())
+                return self._ask_once(operation, query)
             except _TryAgain as trouble:
                 failure = trouble
             if attempt < self._attempts_max:
                 self._sleep(uniform(0, min(DELAY_SECONDS_MAX, DELAY_SECONDS_BASE * 2**attempt)))
         raise failure.error from failure.__cause__
 
-    def _ask_once(self, operation: str, query: Query) -> httpx.Response:
+    def _ask_once(self, operation: str, query: Query) -> HttpAnswer:
+        headers = dict(self._headers)
+        if query.body is not None:
+            headers |= {"Content-Type": "application/json", "Content-Profile": "public"}
+        if query.prefer:
+            headers["Prefer"] = query.prefer
+        # As browsers send them: what PostgREST reads must not be quoted, and nothing needs to be.
+        sought = f"?{urlencode(query.parameters, quote_via=quote, safe=_PLAIN)}" if query.parameters else ""
         try:
-            response = query.request.send(httpx.Headers())
-        except httpx.TransportError as error:
+            answer = self._line.send(query.method, f"{_BELOW}{query.path}{sought}", headers, query.body)
+        except (OSError, HTTPException) as error:
             raise _TryAgain(self._broken(operation, error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._broken(operation, error) from error
-        if response.is_success:
-            return response
-        refusal = self._refusal(operation, response)
-        if _worth_repeating(response, refusal.code):
+        if 200 <= answer.status < 300:
+            return answer
+        refusal = self._refusal(operation, answer)
+        if _worth_repeating(answer, refusal.code):
             raise _TryAgain(refusal)
         raise refusal
 
-    def _read(self, operation: str, response: httpx.Response, answer: type[Answer]) -> Answer:
+    def _read(self, operation: str, response: HttpAnswer, answer: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(response.content or b"null", type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._unreadable(operation, response) from error
 
-    def _refusal(self, operation: str, response: httpx.Response) -> Refused:
+    def _refusal(self, operation: str, response: HttpAnswer) -> Refused:
         """An answer that is no success, as an error; bodies that are not PostgREST's are quoted."""
         try:
             body = msgspec.json.decode(response.content, type=_ErrorBody)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            body = _ErrorBody(message=response.text)
-        reason = " ".join(str(part) for part in (response.status_code, body.code, body.message, body.details) if part)
+            body = _ErrorBody(message=_text(response))
+        reason = " ".join(str(part) for part in (response.status, body.code, body.message, body.details) if part)
         return Refused(operation, self._clean(reason), body.code or "")
 
     def _broken(self, operation: str, error: Exception) -> StoreError:
         return StoreError(operation, self._clean(f"{type(error).__name__}: {error}"))
 
-    def _unreadable(self, operation: str, response: httpx.Response) -> StoreError:
-        return StoreError(operation, self._clean(f"an answer of another shape: {response.text}"))
+    def _unreadable(self, operation: str, response: HttpAnswer) -> StoreError:
+        return StoreError(operation, self._clean(f"an answer of another shape: {_text(response)}"))
 
     def _clean(self, text: str) -> str:
         """Bounded, and without the key, should a server echo it."""
@@ -209,8 +216,32 @@ class _ErrorBody(msgspec.Struct):
     details: Any = None
 
 
-def _worth_repeating(response: httpx.Response, code: str) -> bool:
-    return response.is_server_error or response.status_code in _TRY_AGAIN_STATUSES or code in _TRY_AGAIN_CODES
+def _worth_repeating(response: HttpAnswer, code: str) -> bool:
+    return response.status >= 500 or response.status in _TRY_AGAIN_STATUSES or code in _TRY_AGAIN_CODES
+
+
+def _page(table: str, key: Sequence[str], row: type[msgspec.Struct], after: Sequence[object]) -> Query:
+    """The question for the rows whose key is above that of the last one held, and how many such rows there are."""
+    parameters = [("select", ",".join(row.__struct_fields__)), ("order", ",".join(f"{one}.asc" for one in key))]
+    if after:
+        parameters.append(("or", f"({_above(key, after[-1])})"))
+    return Query("GET", f"/{table}", parameters, prefer="count=exact")
+
+
+def _encoded(operation: str, value: object) -> bytes:
+    """As JSON. Raises: StoreError for text that is no Unicode."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise StoreError(operation, "what is to be written holds characters that are none") from error
+
+
+def _columns(row: Mapping[str, Any]) -> str:
+    return ",".join(f'"{name}"' for name in row)
+
+
+def _text(answer: HttpAnswer) -> str:
+    return answer.content.decode("utf-8", "replace")
 
 
 def _above(key: Sequence[str], row: object) -> str:

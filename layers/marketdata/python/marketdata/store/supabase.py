@@ -6,13 +6,12 @@ Each part of the protocol is a file of its own; here they are one. Every failure
 import time
 from collections.abc import Callable, Sequence
 
-import httpx
-
 from marketdata.errors import StoreError
 from marketdata.model.instrument import Instrument
 from marketdata.store.answers import FeedStatus
 from marketdata.store.batches import batches
 from marketdata.store.feed_rows import FeedRow, feed_row
+from marketdata.store.http_line import HttpLine
 from marketdata.store.instrument_numbers import InstrumentNumbers
 from marketdata.store.instrument_rows import instrument_row
 from marketdata.store.patient_client import PatientClient
@@ -49,8 +48,8 @@ class SupabaseStore(
 ):
     """The Store protocol on a Supabase project; safe to share between threads.
 
-    `url` is the project's (https://….supabase.co), `key` its service key. `http` and `sleep` are for those who need
-    another transport or no waiting; a given `http` client is closed with the store.
+    `url` is the project's (https://….supabase.co), `key` its service key. `line` and `sleep` are for those who need
+    another way there or no waiting; a given `line` is closed with the store.
     Raises: StoreError for a key that cannot be one.
     """
 
@@ -61,14 +60,14 @@ class SupabaseStore(
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
         attempts_max: int = ATTEMPTS_MAX,
-        http: httpx.Client | None = None,
+        line: HttpLine | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = PatientClient(
-            url, key, timeout_seconds=timeout_seconds, attempts_max=attempts_max, http=http, sleep=sleep
+            url, key, timeout_seconds=timeout_seconds, attempts_max=attempts_max, line=line, sleep=sleep
         )
         self._hasty_client = PatientClient(
-            url, key, timeout_seconds=min(timeout_seconds, HASTY_SECONDS), attempts_max=1, http=http, sleep=sleep
+            url, key, timeout_seconds=min(timeout_seconds, HASTY_SECONDS), attempts_max=1, line=line, sleep=sleep
         )
         self._numbers = InstrumentNumbers(self._client)
 
