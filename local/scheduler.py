@@ -12,6 +12,7 @@ from typing import Any
 
 from marketdata.clock import Clock, SystemClock
 from marketdata.model.times import EPOCH, rfc3339
+from marketdata.observe import leave_tracebacks_out
 
 from infra.catalog import SCHEDULES, Schedule, function_named
 from local.invocation import Handler, context_of, load_handler
@@ -35,6 +36,7 @@ class Scheduler:
         schedules: Sequence[Schedule] = SCHEDULES,
         handlers: Mapping[str, Handler] | None = None,
         sleep: Sleep = asyncio.sleep,
+        stop_seconds_max: float = STOP_SECONDS_MAX,
     ) -> None:
         self._clock = clock or SystemClock()
         self._schedules = schedules
@@ -42,6 +44,7 @@ class Scheduler:
             schedule.function: load_handler(function_named(schedule.function)) for schedule in schedules
         }
         self._sleep = sleep
+        self._stop_seconds_max = stop_seconds_max
         self._running: dict[str, asyncio.Task[None]] = {}
         self._worker = ThreadPoolExecutor(max_workers=max(1, len(schedules)), thread_name_prefix="schedule")
         self._loop: asyncio.Task[None] | None = None
@@ -52,14 +55,21 @@ class Scheduler:
         self._loop = asyncio.create_task(self._run(), name="scheduler")
 
     async def stop(self) -> None:
-        """Start nothing more, and give the job that runs a few seconds to end."""
+        """Start nothing more, and give the job that runs a few seconds to end.
+
+        What does not end by then loses its store; its lease ends, and the next run takes up what it left.
+        """
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.wait([self._loop])
         if self._running:
-            _, unfinished = await asyncio.wait(list(self._running.values()), timeout=STOP_SECONDS_MAX)
+            _, unfinished = await asyncio.wait(list(self._running.values()), timeout=self._stop_seconds_max)
             for task in unfinished:
                 task.cancel()
+            if unfinished:
+                jobs = sorted(job for job, task in self._running.items() if task in unfinished)
+                logger.warning("stopped before they ended", extra={"jobs": ", ".join(jobs)})
+                leave_tracebacks_out()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:

@@ -84,6 +84,20 @@ def test_for_people_a_line_is_readable_and_on_standard_error_and_metrics_are_not
     assert [line.split(" ", 1)[1] for line in errors] == ["INFO gap filled candles=60"]
 
 
+def test_while_everything_is_stopped_an_error_is_one_line_for_people() -> None:
+    _, errors = run(
+        """
+observe.configure(level="WARNING", for_people=True)
+observe.leave_tracebacks_out()
+try:
+    handler({"fault": True}, Context())
+except ValueError:
+    pass
+"""
+    )
+    assert [line.split(" ", 1)[1] for line in errors] == ["ERROR function failed error=ValueError: a fault"]
+
+
 def test_with_a_file_all_lines_go_there_and_only_warnings_to_the_terminal(tmp_path: Path) -> None:
     log = tmp_path / "functions.log"
     program = f"""

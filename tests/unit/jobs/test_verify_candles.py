@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 from marketdata.clock import FakeClock
 from marketdata.jobs.verify_candles import Verdict, verify_candles
 from marketdata.model.candle import Candle, Source
 from marketdata.model.gap import GapState
 from marketdata.model.span import Span
-from marketdata.model.timeframe import M1
+from marketdata.model.timeframe import M1, timeframe_named
 from marketdata.store.memory import MemoryStore
 
 from tests.contract.histories import BTC, M5, MINUTE, MONDAY, candle, drain, span
 
 WHOLE = span(0, 2 * 1440)
+W1 = timeframe_named("1w")
 
 
 def holding(minutes: Sequence[Candle], *empty: Span) -> MemoryStore:
@@ -84,6 +86,33 @@ def test_a_coarser_candle_that_is_no_fold_is_found() -> None:
     store.put_candles([wrong])
     verdict = verify(store, span(0, 10))
     assert any("5m of 2026-08-31 00:00" in one and "volume" in one for one in verdict.described)
+
+
+def a_week_and_a_day() -> MemoryStore:
+    """A minute of each day was traded; the rest was silence."""
+    noons = [day * 1440 + 720 for day in range(8)]
+    edges = [-1, *noons, 8 * 1440]
+    return holding(proven(*noons), *(span(one + 1, other) for one, other in pairwise(edges)))
+
+
+def test_a_whole_week_is_held_against_the_fold_of_its_days() -> None:
+    verdict = verify(a_week_and_a_day(), span(0, 8 * 1440))
+    assert (verdict.sound, verdict.described) == (True, [])
+    # 5m 15m 1h 4h 12h 1d of eight days, and one week.
+    assert verdict.folded == 8 * 6 + 1
+
+
+def test_a_week_that_is_no_fold_of_its_days_is_found() -> None:
+    store = a_week_and_a_day()
+    (week,) = store.candles(BTC, W1, start=MONDAY, end=None, limit=1)
+    store.put_candles([replace(week, volume=Decimal(999), source=Source.MANUAL)])
+    verdict = verify(store, span(0, 8 * 1440))
+    assert [one.partition(":")[0] for one in verdict.described] == ["1w of 2026-08-31 00"]
+    assert "volume" in verdict.described[0]
+
+
+def test_a_part_of_a_week_is_not_held_against_the_weeks_candle() -> None:
+    assert verify(a_week_and_a_day(), span(0, 6 * 1440)).folded == 6 * 6
 
 
 def test_candles_that_coverage_does_not_know_yet_are_found() -> None:

@@ -134,6 +134,26 @@ async def test_stopping_waits_for_the_job_that_runs_and_starts_no_more() -> None
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("schedule")]
 
 
+async def test_a_job_that_does_not_end_in_time_is_left_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    let_go = threading.Event()
+    dial, handler = Dial("10:00", minutes=1, slow=True), Recorder(lambda: let_go.wait(10))
+    scheduler = Scheduler(
+        dial.clock,
+        schedules=[EVERY_MINUTE],
+        handlers={"roll_up": handler},
+        sleep=dial.sleep,
+        stop_seconds_max=0.01,
+    )
+    scheduler.start()
+    await asyncio.wait_for(dial.stopped.wait(), 10)
+    try:
+        await scheduler.stop()
+    finally:
+        let_go.set()
+    (line,) = [record for record in caplog.records if record.message == "stopped before they ended"]
+    assert vars(line)["jobs"] == "roll_up"
+
+
 async def test_what_never_started_can_be_stopped() -> None:
     await Scheduler(FakeClock(at("10:00")), schedules=[], handlers={}).stop()
 

@@ -36,13 +36,23 @@ class _Metering:
 
 
 class _ForPeople(logging.Formatter):
-    """`21:05:00 WARNING gap filled exchange=coinbase candles=60`, and the traceback if there is one."""
+    """`21:05:00 WARNING gap filled exchange=coinbase candles=60`, and the traceback if there is one.
+
+    `brief`: of an error its name and its sentence, on the same line.
+    """
+
+    brief = False
 
     def format(self, record: logging.LogRecord) -> str:
         extra = "".join(f" {name}={value}" for name, value in vars(record).items() if name not in _STANDARD)
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         line = f"{time} {record.levelname} {record.getMessage()}{extra}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        if self.brief:
+            kind, error, _ = record.exc_info
+            return f"{line} error={kind.__name__ if kind else None}: {' '.join(str(error).split())}"
+        return f"{line}\n{self.formatException(record.exc_info)}"
 
 
 def configure(*, level: str, for_people: bool = False, stream: TextIO | None = None, file: Path | None = None) -> None:
@@ -62,6 +72,13 @@ def configure(*, level: str, for_people: bool = False, stream: TextIO | None = N
             handler.setFormatter(_ForPeople())
         logging.getLogger(logger.name).handlers = handlers
         _Metering.on = False
+
+
+def leave_tracebacks_out() -> None:
+    """From now on an error is one line for people: what fails while everything is stopped needs no search."""
+    for handler in logging.getLogger(logger.name).handlers:
+        if isinstance(handler.formatter, _ForPeople):
+            handler.formatter.brief = True
 
 
 def count(name: str, value: float = 1) -> None:

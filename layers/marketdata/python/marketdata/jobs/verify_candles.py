@@ -23,7 +23,7 @@ DIFFERENCES_MAX = 100
 """Described of one instrument; all are counted."""
 GAPS_A_READ = 10_000
 ROWS_A_READ = 10_000
-_DAY = timeframe_named("1d")
+_DAY, _WEEK = timeframe_named("1d"), timeframe_named("1w")
 
 
 @dataclass(slots=True)
@@ -69,6 +69,9 @@ def verify_candles(
         _check_coverage(verdict, minutes, known.covered, known.empty)
         last = _check_ids(verdict, [*([last] if last else []), *minutes], known.empty)
         _check_rollups(verdict, store, day, minutes, known.empty)
+    if _WEEK in instrument.timeframes:
+        for week in _weeks(span):
+            _check_week(verdict, store, week)
     return verdict
 
 
@@ -78,6 +81,14 @@ def _days(span: Span) -> Iterator[Span]:
         end = min(span.end, _DAY.floor(start) + _DAY.duration)
         yield Span(start, end)
         start = end
+
+
+def _weeks(span: Span) -> Iterator[Span]:
+    """The whole weeks inside."""
+    start = _WEEK.ceil(span.start)
+    while start + _WEEK.duration <= span.end:
+        yield Span(start, start + _WEEK.duration)
+        start += _WEEK.duration
 
 
 def _rows(store: Store, instrument: Instrument, timeframe: Timeframe, span: Span) -> list[Candle]:
@@ -147,6 +158,17 @@ def _check_rollups(verdict: Verdict, store: Store, day: Span, minutes: list[Cand
         stored = {one.open_time: one for one in rows[timeframe]}
         for opens in sorted(folds.keys() | stored.keys()):
             _compare_fold(verdict, timeframe, opens, stored.get(opens), folds.get(opens))
+
+
+def _check_week(verdict: Verdict, store: Store, week: Span) -> None:
+    """A week's candle against the fold of the coarsest finer ones that are kept, which are read day by day."""
+    instrument = verdict.instrument
+    finer = max({M1, *instrument.timeframes} - {_WEEK}, key=lambda one: one.minutes)
+    rows = [row for day in _days(week) for row in _rows(store, instrument, finer, day)]
+    folds = roll_up(rows, _WEEK, store.coverage(instrument, M1, week).empty)
+    stored = _rows(store, instrument, _WEEK, week)
+    if stored or folds:
+        _compare_fold(verdict, _WEEK, week.start, next(iter(stored), None), next(iter(folds), None))
 
 
 def _compare_fold(
