@@ -1,7 +1,8 @@
 """Write the exports that were ordered (POST /v1/exports), and let go of those whose time is over. Every two minutes.
 
 Event (from EventBridge Scheduler, or the local one): {"job": "export", "time": "2026-08-09T21:19:00Z"}
-Answer: {"status": "success", "job": "export", "result": {"done": 1, "failed": 0, "rows": 525600, "expired": 0},
+Answer: {"status": "success", "job": "export",
+         "result": {"done": 1, "failed": 0, "unfinished": 0, "rows": 525600, "expired": 0},
          "started_at": "...", "completed_at": "...", "trigger": "schedule"}
 """
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from marketdata.model.export import Export, ExportQuestion, ExportState
+from marketdata.model.export import Export, ExportProgress, ExportQuestion, ExportState
 from marketdata.store.exports import ATTEMPTS_MAX, WAITING_MAX, WAITING_OF_CALLER_MAX
 from marketdata.store.memory import MemoryStore
 from marketdata.store.store import Store
@@ -90,6 +90,35 @@ def test_one_that_is_begun_again_and_again_and_never_ends_has_failed(store: Stor
     found = store.find_export(f"{1:032x}")
     assert found is not None
     assert (found.state, found.error) == (ExportState.FAILED, "it was begun 3 times and never ended")
+
+
+def test_how_far_it_has_come_is_the_holder_s_to_say(store: Store) -> None:
+    order(store, 1)
+    dead = claim(store, "dead")
+    assert dead is not None
+    assert dead.progress is None
+    assert store.note_export(dead, ExportProgress("text", (5, 0), 1))
+    alive = claim(store, "alive", NOON + MINUTE)
+    assert alive is not None
+    assert alive.progress == ExportProgress("text", (5, 0), 1)
+    assert not store.note_export(dead, ExportProgress("text", (), 1))
+    assert store.note_export(alive, ExportProgress("text", (5, 0, 7), 2, 1))
+    found = store.find_export(alive.id)
+    assert found is not None
+    assert found.progress == ExportProgress("text", (5, 0, 7), 2, 1)
+    assert store.finish_export(alive, now=NOON, state=ExportState.DONE, result={"rows": 12})
+    assert not store.note_export(alive, ExportProgress("text"))
+
+
+def test_one_that_gets_on_is_not_given_up_however_often_it_is_begun(store: Store) -> None:
+    order(store, 1)
+    for number in range(3 * ATTEMPTS_MAX):
+        held = claim(store, at=NOON + number * MINUTE)
+        assert held is not None
+        assert store.note_export(held, ExportProgress("text", (1,) * number, held.attempts))
+    later = NOON + 3 * ATTEMPTS_MAX * MINUTE
+    given = [claim(store, at=later + number * MINUTE) is not None for number in range(ATTEMPTS_MAX + 1)]
+    assert given == [True] * ATTEMPTS_MAX + [False]
 
 
 def test_few_wait_for_one_caller_and_not_many_for_all(store: Store) -> None:

@@ -50,6 +50,7 @@ def test_an_export_is_ordered_written_and_found(
 
     ordered = order(api)
     assert (ordered.status, ordered.json["state"], ordered.json["url"]) == (202, "queued", None)
+    assert ordered.json["progress"] == {"rows": 0, "until": "2026-08-09T10:00:00Z", "share": 0.0}
     assert ordered.json["candles"] == {
         "exchange": "coinbase",
         "symbol": "BTC-USD",
@@ -67,6 +68,7 @@ def test_an_export_is_ordered_written_and_found(
         60,
         "available",
     )
+    assert done.json["progress"] == {"rows": 60, "until": "2026-08-09T11:00:00Z", "share": 1.0}
     assert done.json["url"] == f"/files/{ordered.json['id']}.parquet"
     assert (tmp_path / f"{ordered.json['id']}.parquet").stat().st_size == done.json["bytes"]
 

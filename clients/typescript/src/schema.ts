@@ -871,7 +871,8 @@ export interface components {
          * ExportDocument
          * @description `state`: queued, running, done or failed. `url` is where the file is when it is done; ask again for a new link.
          *
-         *         `rows`, `bytes`, `condition`, `coverage`, `gaps` (the first twenty of `gaps_total`) are of the file.
+         *         `progress` is how far it has come; what breaks off goes on there. `rows`, `bytes`, `condition`, `coverage`, `gaps`
+         *         (the first twenty of `gaps_total`) are of the file.
          */
         ExportDocument: {
             id: string;
@@ -883,6 +884,7 @@ export interface components {
             expires_at: string;
             url: string | null;
             error: string | null;
+            progress: components["schemas"]["ExportedPart"];
             /** @default null */
             rows: number | null;
             /** @default null */
@@ -908,6 +910,15 @@ export interface components {
             timeframe: string;
             start: string;
             end: string;
+        };
+        /**
+         * ExportedPart
+         * @description `rows` candles are written, all that open before `until`: this `share` of the time that was asked for.
+         */
+        ExportedPart: {
+            rows: number;
+            until: string;
+            share: number;
         };
         /**
          * Count

@@ -14,11 +14,12 @@ from marketdata.errors import NotFound, RequestInvalid, StoreError, Throttled, T
 from marketdata.jobs.export import KEPT_FOR, export, file_name, find_export, order_export
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.walk_candles import completeness_of, walk_months
-from marketdata.jobs.write_candles import write_csv
+from marketdata.jobs.write_candles import CSV
 from marketdata.model.candle import Candle
 from marketdata.model.export import Export, ExportState
 from marketdata.model.span import Span
 from marketdata.model.timeframe import M1
+from marketdata.serve.exports_json import export_body
 from marketdata.serve.params import CandleQuery
 from marketdata.store.file_shelf import FolderShelf
 from marketdata.store.memory import MemoryStore
@@ -69,7 +70,7 @@ def test_a_file_has_every_candle_exactly_and_says_what_is_missing(
     store: MemoryStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
 ) -> None:
     ordered = order(store)
-    assert run(store, clock, shelf) == {"done": 1, "failed": 0, "rows": 55, "expired": 0}
+    assert run(store, clock, shelf) == {"done": 1, "failed": 0, "unfinished": 0, "rows": 55, "expired": 0}
     path = tmp_path / "exports" / file_name(ordered)
     rows = parquet.read_table(path).to_pylist()
     held = store.candles(BTC, M1, start=at("10:00"), end=at("11:00"), limit=100)
@@ -124,15 +125,12 @@ def test_more_than_a_page_of_the_store_is_read_to_its_end(store: MemoryStore) ->
 
 
 def test_a_csv_has_the_same_to_the_last_digit(store: MemoryStore, tmp_path: Path) -> None:
-    span, path = Span(at("10:00"), at("11:00")), tmp_path / "candles.csv"
-    rows, _, facts = write_csv(
-        path,
-        lambda: walk_months(store, BTC, M1, span, read=lambda _: None),
-        lambda: completeness_of(store, BTC, M1, span, NOW),
-    )
+    span, path, part = Span(at("10:00"), at("11:00")), tmp_path / "candles.csv", tmp_path / "part"
+    rows = CSV.write_part(part, walk_months(store, BTC, M1, span, read=lambda _: None), CSV.numbers)
+    CSV.join(path, [part], CSV.numbers, completeness_of(store, BTC, M1, span, NOW))
     with path.open() as file:
         read = list(csv.DictReader(file))
-    assert (rows, len(read), facts.condition) == (55, 55, "missing")
+    assert (rows, len(read)) == (55, 55)
     assert (read[0]["open_time"], read[0]["close"], read[0]["volume"]) == ("2026-08-09T10:00:00Z", "100.50", "0.10")
 
 
@@ -221,13 +219,194 @@ class SlowClock(FakeClock):
         return super().now()
 
 
-def test_one_that_takes_longer_than_a_run_has_fails_with_what_to_do(store: MemoryStore, shelf: FolderShelf) -> None:
-    ordered = order(store)
-    run(store, SlowClock(NOW), shelf, seconds=4)
-    assert state(store, ordered) == (
-        ExportState.FAILED,
-        "end: there is more than one run writes in its time; export in parts",
+def test_one_whose_first_part_takes_longer_than_a_run_has_is_given_up(store: MemoryStore, shelf: FolderShelf) -> None:
+    ordered, clock = order(store), SlowClock(NOW)
+    assert [run(store, clock, shelf, seconds=4)["unfinished"] for _ in range(2)] == [1, 1]
+    assert state(store, ordered)[0] is ExportState.QUEUED
+    assert run(store, clock, shelf, seconds=4)["failed"] == 1
+    assert state(store, ordered) == (ExportState.FAILED, "a part is more than one run writes in its time")
+
+
+# What is interrupted goes on where it was
+
+QUARTER = replace(HOUR, start=at("10:00") - timedelta(days=100))
+"""May to August: four parts, with a candle or more in each."""
+
+
+class Killed(BaseException):
+    """What no handler catches: the worker is no more."""
+
+
+class ReadStore(MemoryStore):
+    """A store that remembers which time candles were read of, and in which reading the worker is killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_instruments([BTC])
+        self.read: list[str] = []
+        self.kills_at: str | None = None
+        self.fails_at: str | None = None
+
+    def candles(self, *arguments: Any, **options: Any) -> list[Candle]:
+        """See Store."""
+        month = f"{options['start']:%Y-%m}"
+        if month == self.kills_at:
+            raise Killed
+        if month == self.fails_at:
+            raise StoreError("candles", "no answer")
+        self.read.append(month)
+        return super().candles(*arguments, **options)
+
+
+@pytest.fixture
+def months() -> ReadStore:
+    """A hundred days of which a few minutes are held."""
+    store = ReadStore()
+    for days in (90, 60, 30):
+        store.put_candles([candle(at("10:00") - timedelta(days=days) + place * MINUTE) for place in range(5)])
+    store.put_candles(minutes("10:00", "10:20"))
+    while store.roll_up():
+        pass
+    return store
+
+
+def written(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "exports").iterdir())
+
+
+def table(tmp_path: Path, ordered: Export) -> Any:
+    return parquet.read_table(tmp_path / "exports" / file_name(ordered))
+
+
+def test_a_worker_that_is_killed_is_followed_by_one_who_goes_on_where_it_was(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    ordered = order(months, QUARTER)
+    months.kills_at = "2026-07"
+    with pytest.raises(Killed):
+        run(months, clock, shelf)
+    found = months.find_export(ordered.id)
+    assert found is not None
+    told = json.loads(export_body(found, None))
+    assert (told["state"], told["progress"]["rows"], told["progress"]["until"]) == (
+        "running",
+        10,
+        "2026-07-01T00:00:00Z",
     )
+    assert 0.6 < told["progress"]["share"] < 0.7
+    months.kills_at = None
+    clock.advance(timedelta(seconds=90))
+    assert run(months, clock, shelf)["done"] == 1
+    assert months.read == ["2026-05", "2026-06", "2026-07", "2026-08"]
+    assert table(tmp_path, ordered).num_rows == 35
+    assert written(tmp_path) == [file_name(ordered)]
+
+
+def test_however_often_it_is_killed_and_where_the_file_is_the_same(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    whole, killed = order(months, QUARTER), order(months, QUARTER, caller="bob")
+    assert run(months, clock, shelf)["done"] == 2
+    again = order(months, QUARTER, caller="cat")
+    for month in ("2026-05", "2026-06", "2026-06", "2026-07", "2026-08", "2026-08"):
+        months.kills_at = month
+        with pytest.raises(Killed):
+            run(months, clock, shelf)
+        clock.advance(timedelta(seconds=90))
+    months.kills_at = None
+    assert run(months, clock, shelf)["done"] == 1
+    assert table(tmp_path, again).equals(table(tmp_path, whole))
+    assert table(tmp_path, again).equals(table(tmp_path, killed))
+
+
+def test_a_run_whose_time_is_over_leaves_the_rest_to_the_next(
+    months: ReadStore, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    ordered, clock = order(months, QUARTER), SlowClock(NOW)
+    runs = [
+        run(months, clock, shelf, seconds=7) for _ in range(12) if state(months, ordered)[0] is not ExportState.DONE
+    ]
+    assert len(runs) > 2
+    assert {one["unfinished"] for one in runs[:-1]} == {1}
+    assert runs[-1]["done"] == 1
+    assert len(months.read) - len(runs) < 4, "a part is read again where the time was over in it, and no other"
+    assert table(tmp_path, ordered).num_rows == 35
+
+
+def test_a_store_that_does_not_answer_costs_no_part_that_is_written(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf
+) -> None:
+    ordered, months.fails_at = order(months, QUARTER), "2026-08"
+    for _ in range(3):
+        assert run(months, clock, shelf)["failed"] == 1
+    assert months.read == ["2026-05", "2026-06", "2026-07"]
+    months.fails_at = None
+    assert run(months, clock, shelf)["done"] == 1
+    assert state(months, ordered)[0] is ExportState.DONE
+
+
+def test_one_that_never_gets_on_is_given_up_and_its_parts_are_let_go(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    ordered, months.fails_at = order(months, QUARTER), "2026-08"
+    for _ in range(6):
+        run(months, clock, shelf)
+    assert state(months, ordered) == (ExportState.FAILED, "candles: no answer")
+    assert written(tmp_path) == []
+
+
+def test_parts_that_are_gone_are_written_again(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    ordered, months.fails_at = order(months, QUARTER), "2026-08"
+    run(months, clock, shelf)
+    (tmp_path / "exports" / written(tmp_path)[0]).unlink()
+    months.fails_at = None
+    assert run(months, clock, shelf)["done"] == 1
+    assert table(tmp_path, ordered).num_rows == 35
+
+
+def test_who_lost_the_lease_writes_no_more_and_takes_nothing_away(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    ordered = order(months, QUARTER)
+
+    class Overtaken(FolderShelf):
+        def put(self, name: str, path: Path) -> None:
+            if "0002" in name:
+                clock.advance(timedelta(seconds=90))
+                assert run(months, clock, shelf)["done"] == 1
+            super().put(name, path)
+
+    assert run(months, clock, Overtaken(tmp_path / "exports"))["unfinished"] == 1
+    assert state(months, ordered)[0] is ExportState.DONE
+    assert table(tmp_path, ordered).num_rows == 35
+
+
+def test_digits_that_do_not_fit_make_all_parts_text(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    months.put_candles([replace(candle(at("10:22")), volume=Decimal("0.1234567890123456789012345"))])
+    ordered = order(months, QUARTER)
+    assert run(months, clock, shelf)["done"] == 1
+    read = table(tmp_path, ordered)
+    assert (read.num_rows, read["open"][0].as_py()) == (36, "100.50")
+    found = months.find_export(ordered.id)
+    assert found is not None
+    assert found.result["numbers"] == "text"
+
+
+def test_parts_of_an_export_whose_time_is_over_are_let_go(
+    months: ReadStore, clock: FakeClock, shelf: FolderShelf, tmp_path: Path
+) -> None:
+    order(months, QUARTER)
+    months.kills_at = "2026-07"
+    with pytest.raises(Killed):
+        run(months, clock, shelf)
+    assert len(written(tmp_path)) == 2
+    clock.advance(KEPT_FOR)
+    assert run(months, clock, shelf)["expired"] == 1
+    assert written(tmp_path) == []
 
 
 def test_after_its_time_an_export_and_its_file_are_gone(

@@ -45,17 +45,25 @@ def test_a_file_in_a_bucket_is_fetched_by_a_link_that_is_signed(endpoint: str, f
     shelf.put(NAME, file)
     file.write_bytes(b"candles again")
     shelf.put(NAME, file)
+    assert shelf.get(NAME, file)
+    assert file.read_bytes() == b"candles again"
     link = shelf.link(NAME, 60)
     assert "X-Amz-Expires=60" in link or "Expires=" in link
     assert httpx.get(link).content == b"candles again"
     shelf.remove(NAME)
     shelf.remove(NAME)
     assert httpx.get(link).status_code == 404
+    assert not shelf.get(NAME, file)
 
 
 def test_a_bucket_that_is_not_there_is_the_store_s_fault_and_told(endpoint: str, file: Path) -> None:
     with pytest.raises(StoreError, match="NoSuchBucket"):
         BucketShelf("another", endpoint_url=endpoint).put(NAME, file)
+
+
+def test_a_bucket_that_does_not_answer_is_not_one_without_the_file(endpoint: str, file: Path) -> None:
+    with pytest.raises(StoreError):
+        BucketShelf("exports", endpoint_url="http://127.0.0.1:1").get(NAME, file)
 
 
 def test_a_folder_shows_whole_files_alone(tmp_path: Path, file: Path) -> None:
@@ -65,9 +73,12 @@ def test_a_folder_shows_whole_files_alone(tmp_path: Path, file: Path) -> None:
     assert shelf.link(NAME, 60) == f"/files/{NAME}"
     assert [path.name for path in folder.iterdir()] == [NAME]
     assert (folder / NAME).read_bytes() == b"candles"
+    assert shelf.get(NAME, tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == b"candles"
     shelf.remove(NAME)
     shelf.remove(NAME)
     assert list(folder.iterdir()) == []
+    assert not shelf.get(NAME, tmp_path / "got")
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, file: Path) -> None:

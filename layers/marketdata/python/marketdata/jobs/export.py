@@ -1,37 +1,30 @@
 """Exports: order one, say how it is, and write those that wait. Called by the api and export functions.
 
 The id of an order with an Idempotency-Key follows from the key, so the same order is the same export; a file's name
-follows from the id, so an export that is written twice is one file. What breaks off begins again, three times at most.
+follows from the id, so an export that is written twice is one file. What breaks off goes on where it was: write_export.
 """
 
 import secrets
-import tempfile
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from uuid import uuid4
 
 from marketdata.clock import Clock
-from marketdata.errors import MarketDataError, NotFound, RequestInvalid, StoreError, Throttled, TooLarge
+from marketdata.errors import NotFound, RequestInvalid, Throttled, TooLarge
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.walk_candles import completeness_of, walk_months
-from marketdata.jobs.write_candles import write_parquet
-from marketdata.model.export import Export, ExportQuestion, ExportState
-from marketdata.model.span import Span
-from marketdata.model.timeframe import timeframe_named
-from marketdata.model.times import rfc3339
+from marketdata.jobs.write_export import write_export
+from marketdata.jobs.write_parts import remove_parts
+from marketdata.model.export import Export, ExportQuestion
 from marketdata.serve.params import CandleQuery
-from marketdata.store.exports import ATTEMPTS_MAX, WAITING_OF_CALLER_MAX
+from marketdata.store.exports import WAITING_OF_CALLER_MAX
 from marketdata.store.file_shelf import FileShelf
 from marketdata.store.store import Store
 
 BUCKETS_MAX = 1_000_000
-"""Nearly two years of minutes: what one run writes in its time, at 20,000 rows a second."""
+"""Nearly two years of minutes."""
 KEPT_FOR = timedelta(days=7)
 LINK_SECONDS = 3_600
 LEASE_MARGIN_SECONDS = 30.0
-_GAPS_TOLD = 20
 
 
 def order_export(
@@ -74,80 +67,35 @@ def find_export(store: Store, id: str, now: datetime) -> Export:
 def export(
     store: Store, clock: Clock, deadline: datetime, *, shelf: FileShelf | None = None, worker: str | None = None
 ) -> dict[str, object]:
-    """Write the exports that wait until `deadline`, and let go of those whose time is over; what was done."""
+    """Write the exports that wait until `deadline`, and let go of those whose time is over; what was done.
+
+    `unfinished` are those whose turn was over before they were whole: the next run goes on with them.
+    """
+    done = {"done": 0, "failed": 0, "unfinished": 0, "rows": 0, "expired": 0}
     if shelf is None:
         # Nobody could order one either.
-        return {"done": 0, "failed": 0, "rows": 0, "expired": 0}
-    done = failed = rows = 0
-    expired = _forget_expired(store, shelf, clock.now())
+        return {**done}
+    done["expired"] = _forget_expired(store, shelf, clock.now())
     worker = worker or uuid4().hex
     while clock.now() < deadline:
         lease = (deadline - clock.now()).total_seconds() + LEASE_MARGIN_SECONDS
         found = store.claim_export(worker, now=clock.now(), lease_seconds=lease)
         if found is None:
             break
-        written = _write_one(store, clock, deadline, shelf, found)
-        done, failed, rows = done + (written is not None), failed + (written is None), rows + (written or 0)
-        if written is None:
+        ended, rows = write_export(store, clock, deadline, shelf, found)
+        done[ended] += 1
+        done["rows"] += rows
+        if ended != "done":
             break
-    return {"done": done, "failed": failed, "rows": rows, "expired": expired}
-
-
-def _write_one(store: Store, clock: Clock, deadline: datetime, shelf: FileShelf, found: Export) -> int | None:
-    """Write one export; its rows, or None if that failed, which its row then says."""
-    try:
-        result = _write(store, clock, deadline, shelf, found)
-    except MarketDataError as error:
-        # What the store or the shelf could not do now they may do later; what is asked wrong stays wrong.
-        again = isinstance(error, StoreError) and found.attempts < ATTEMPTS_MAX
-        state = ExportState.QUEUED if again else ExportState.FAILED
-        store.finish_export(found, now=clock.now(), state=state, result={}, error=str(error))
-        return None
-    store.finish_export(found, now=clock.now(), state=ExportState.DONE, result=result)
-    rows = result["rows"]
-    assert isinstance(rows, int)
-    return rows
-
-
-def _write(store: Store, clock: Clock, deadline: datetime, shelf: FileShelf, found: Export) -> dict[str, object]:
-    question, timeframe = found.question, timeframe_named(found.question.timeframe)
-    instrument = KnownInstruments(store, clock).find(question.symbol, question.exchange)
-    span = Span(question.start, question.end)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / file_name(found)
-        rows, numbers, completeness = write_parquet(
-            path,
-            lambda: walk_months(store, instrument, timeframe, span, read=_in_time(clock, deadline)),
-            lambda: completeness_of(store, instrument, timeframe, span, clock.now()),
-        )
-        shelf.put(path.name, path)
-        size = path.stat().st_size
-    gaps = [
-        {"start": rfc3339(one.span.start), "end": rfc3339(one.span.end), "state": one.state, "reason": one.reason}
-        for one in completeness.gaps[:_GAPS_TOLD]
-    ]
-    return {
-        "rows": rows,
-        "bytes": size,
-        "numbers": numbers,
-        "condition": completeness.condition,
-        "coverage": completeness.coverage,
-        "gaps": gaps,
-        "gaps_total": completeness.gaps_total,
-    }
-
-
-def _in_time(clock: Clock, deadline: datetime) -> Callable[[int], None]:
-    def check(_: int) -> None:
-        if clock.now() >= deadline:
-            raise TooLarge("end", "there is more than one run writes in its time; export in parts")
-
-    return check
+    return {**done}
 
 
 def _forget_expired(store: Store, shelf: FileShelf, now: datetime) -> int:
     old = store.expired_exports(now=now)
     for id in old:
+        found = store.find_export(id)
+        if found is not None and found.progress is not None:
+            remove_parts(shelf, id, found.progress)
         shelf.remove(f"{id}.parquet")
     if old:
         store.forget_exports(old, now=now)
@@ -155,5 +103,5 @@ def _forget_expired(store: Store, shelf: FileShelf, now: datetime) -> int:
 
 
 def file_name(export: Export) -> str:
-    """The name of its file: nobody guesses it, and writing it again replaces it."""
-    return f"{export.id}.parquet"
+    """The name under which its file lies."""
+    return export.file_name

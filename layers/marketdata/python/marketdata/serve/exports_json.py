@@ -5,8 +5,13 @@ from typing import Any
 
 import msgspec
 
+from marketdata.compute.export_parts import export_parts
 from marketdata.model.export import Export, ExportState
+from marketdata.model.span import Span
+from marketdata.model.timeframe import timeframe_named
 from marketdata.model.times import rfc3339
+
+_SHARES = 10_000
 
 
 class ExportedCandles(msgspec.Struct, frozen=True):
@@ -19,10 +24,19 @@ class ExportedCandles(msgspec.Struct, frozen=True):
     end: str
 
 
+class ExportedPart(msgspec.Struct, frozen=True):
+    """`rows` candles are written, all that open before `until`: this `share` of the time that was asked for."""
+
+    rows: int
+    until: str
+    share: float
+
+
 class ExportDocument(msgspec.Struct, frozen=True):
     """`state`: queued, running, done or failed. `url` is where the file is when it is done; ask again for a new link.
 
-    `rows`, `bytes`, `condition`, `coverage`, `gaps` (the first twenty of `gaps_total`) are of the file.
+    `progress` is how far it has come; what breaks off goes on there. `rows`, `bytes`, `condition`, `coverage`, `gaps`
+    (the first twenty of `gaps_total`) are of the file.
     """
 
     id: str
@@ -34,6 +48,7 @@ class ExportDocument(msgspec.Struct, frozen=True):
     expires_at: str
     url: str | None
     error: str | None
+    progress: ExportedPart
     rows: int | None = None
     bytes: int | None = None
     numbers: str | None = None
@@ -59,9 +74,21 @@ def export_body(export: Export, url: str | None) -> str:
         rfc3339(export.expires_at),
         url if export.state is ExportState.DONE else None,
         export.error or None,
-        **export.result,
+        _progress(export),
+        **{name: value for name, value in export.result.items() if name != "progress"},
     )
     return msgspec.json.encode(document).decode()
+
+
+def _progress(export: Export) -> ExportedPart:
+    question = export.question
+    if export.state is ExportState.DONE:
+        return ExportedPart(export.result["rows"], rfc3339(question.end), 1.0)
+    rows = export.progress.rows if export.progress else ()
+    parts = export_parts(Span(question.start, question.end), timeframe_named(question.timeframe))
+    until = parts[len(rows) - 1].end if rows else question.start
+    share = (until - question.start) / (question.end - question.start)
+    return ExportedPart(sum(rows), rfc3339(until), int(share * _SHARES) / _SHARES)
 
 
 def _time(time: datetime | None) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from marketdata.model.export import Export, ExportQuestion, ExportState
+from marketdata.model.export import Export, ExportProgress, ExportQuestion, ExportState
 
 WAITING_MAX = 100
 WAITING_OF_CALLER_MAX = 10
@@ -27,8 +27,12 @@ class ExportStore(Protocol):
     def claim_export(self, worker: str, *, now: datetime, lease_seconds: float) -> Export | None:
         """Lease the oldest that waits, or whose lease ran out; None if nothing waits.
 
-        One that was begun ATTEMPTS_MAX times and never ended has failed.
+        One that was begun ATTEMPTS_MAX times without getting on, and never ended, has failed.
         """
+        ...
+
+    def note_export(self, export: Export, progress: ExportProgress) -> bool:
+        """Write how far an export that is still held has come; False if its lease went to another."""
         ...
 
     def finish_export(

@@ -13,12 +13,18 @@ PREFIX = "exports/"
 LOCAL_PATH = "/files/"
 """Where the local server has the folder."""
 
+_NOT_THERE = ("404", "403", "NoSuchKey", "AccessDenied")
+
 
 class FileShelf(Protocol):
     """Files by name. Raises StoreError where it cannot be reached."""
 
     def put(self, name: str, path: Path) -> None:
         """Have the file at `path` under that name."""
+        ...
+
+    def get(self, name: str, path: Path) -> bool:
+        """Have the file of that name at `path` too; False if there is none."""
         ...
 
     def link(self, name: str, seconds: int) -> str:
@@ -46,6 +52,16 @@ class FolderShelf:
         except OSError as error:
             raise StoreError("put_file", f"{type(error).__name__}: {error.strerror}") from error
 
+    def get(self, name: str, path: Path) -> bool:
+        """See FileShelf."""
+        try:
+            shutil.copyfile(self._folder / name, path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError("get_file", f"{type(error).__name__}: {error.strerror}") from error
+        return True
+
     def link(self, name: str, seconds: int) -> str:
         """See FileShelf."""
         return f"{LOCAL_PATH}{name}"
@@ -66,6 +82,18 @@ class BucketShelf:
     def put(self, name: str, path: Path) -> None:
         """See FileShelf."""
         self._ask("put_file", lambda client: client.upload_file(str(path), self._bucket, PREFIX + name))
+
+    def get(self, name: str, path: Path) -> bool:
+        """See FileShelf. To who may not list a bucket S3 says "forbidden" of what is not there."""
+        try:
+            self._ask("get_file", lambda client: client.download_file(self._bucket, PREFIX + name, str(path)))
+        except StoreError as error:
+            cause = error.__cause__
+            code = str(getattr(cause, "response", {}).get("Error", {}).get("Code", ""))
+            if code in _NOT_THERE:
+                return False
+            raise
+        return True
 
     def link(self, name: str, seconds: int) -> str:
         """See FileShelf."""

@@ -1,12 +1,12 @@
 """Exports in the in-memory store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from marketdata.clock import Clock
-from marketdata.model.export import Export, ExportQuestion, ExportState
+from marketdata.model.export import Export, ExportProgress, ExportQuestion, ExportState
 from marketdata.store.exports import ATTEMPTS_MAX, WAITING_MAX, WAITING_OF_CALLER_MAX
 from marketdata.store.memory_access import MemoryAccess
 
@@ -43,7 +43,7 @@ class MemoryExports(MemoryAccess):
         """See Store."""
         with self._lock:
             for one in self._abandoned(now):
-                if one.attempts >= ATTEMPTS_MAX:
+                if one.fruitless_attempts >= ATTEMPTS_MAX:
                     error = f"it was begun {one.attempts} times and never ended"
                     self._exports[one.id] = replace(one, state=ExportState.FAILED, finished_at=now, error=error)
             queued = [one for one in self._exports.values() if one.state is ExportState.QUEUED]
@@ -54,6 +54,16 @@ class MemoryExports(MemoryAccess):
             self._exports[claimed.id] = claimed
             self._export_leases[claimed.id] = now + timedelta(seconds=lease_seconds)
             return claimed
+
+    def note_export(self, export: Export, progress: ExportProgress) -> bool:
+        """See Store."""
+        with self._lock:
+            held = self._exports.get(export.id)
+            if held is None or (held.worker, held.attempts) != (export.worker, export.attempts):
+                return False
+            if held.state is ExportState.RUNNING:
+                self._exports[export.id] = replace(held, result={"progress": asdict(progress)})
+            return held.state is ExportState.RUNNING
 
     def finish_export(
         self, export: Export, *, now: datetime, state: ExportState, result: Mapping[str, Any], error: str = ""

@@ -1,11 +1,11 @@
 """Exports in the Supabase store: the arguments and answers of the database's functions for them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from marketdata.model.export import Export, ExportQuestion, ExportState
+from marketdata.model.export import Export, ExportProgress, ExportQuestion, ExportState
 from marketdata.store.exports import ATTEMPTS_MAX, WAITING_MAX, WAITING_OF_CALLER_MAX
 from marketdata.store.patient_client import PatientClient
 from marketdata.store.wire import in_utc, time_text
@@ -50,7 +50,17 @@ class SupabaseExports:
             "p_lease_seconds": lease_seconds,
             "p_attempts_max": ATTEMPTS_MAX,
         }
-        return self._export("claim_export", "claim_export_v1", arguments)
+        return self._export("claim_export", "claim_export_v2", arguments)
+
+    def note_export(self, export: Export, progress: ExportProgress) -> bool:
+        """See Store."""
+        arguments = {
+            "p_id": export.id,
+            "p_worker": export.worker,
+            "p_attempts": export.attempts,
+            "p_progress": asdict(progress),
+        }
+        return self._client.call("note_export", "note_export_v1", arguments, bool)
 
     def finish_export(
         self, export: Export, *, now: datetime, state: ExportState, result: Mapping[str, Any], error: str = ""
