@@ -3,7 +3,7 @@
     python -m feed.main
 
 SIGTERM and SIGINT stop it: it reads no more, flushes, and exits 0; 1 when something could not be saved, 5 when the
-settings are wrong.
+settings are wrong. With FEED_HANDOVER_SECONDS it goes on after SIGTERM until another feed is seen to do its work.
 """
 
 import asyncio
@@ -77,7 +77,8 @@ async def run(known: Settings) -> int:
     line = OwnLine(hub) if shared is None else SharedLine(shared, hub)
     clients = ExitStack()
     follow = follow_live(known, line.publish, clients)
-    on_signal(follow.stop)
+    leaving = Leaving(follow, known.feed_handover_seconds)
+    on_signal(follow.stop, terminate=leaving.begin)
     runner = web.AppRunner(gateway(hub, lambda: health(follow, line), line), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     metering = asyncio.create_task(write_metrics(follow.statuses, line.report))
@@ -93,11 +94,41 @@ async def run(known: Settings) -> int:
         return 1
     finally:
         metering.cancel()
+        leaving.end()
         await runner.cleanup()
         await line.close()
         clients.close()
     observe.logger.info("stopped, everything saved")
     return 0
+
+
+class Leaving:
+    """What SIGTERM begins: going on until a successor does the work, `seconds_max` at the most. A second one stops."""
+
+    def __init__(self, follow: FollowLive, seconds_max: float) -> None:
+        self._follow = follow
+        self._seconds_max = seconds_max
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """At once, where nobody is waited for."""
+        if self._task is not None or not self._seconds_max:
+            self._follow.stop()
+            return
+        observe.logger.info("asked to stop, and waiting for a successor", extra={"seconds_max": self._seconds_max})
+        self._task = asyncio.create_task(self._follow.leave(self._seconds_max))
+        self._task.add_done_callback(self._done)
+
+    def end(self) -> None:
+        """Wait no longer."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        """A bug in it must not leave a feed that never stops."""
+        if not task.cancelled() and task.exception() is not None:
+            observe.logger.error("waiting for a successor failed", exc_info=task.exception())
+            self._follow.stop()
 
 
 def follow_live(known: Settings, publish: Publish, clients: ExitStack) -> FollowLive:

@@ -5,8 +5,11 @@ import signal
 from collections.abc import Callable
 
 
-def on_signal(stop: Callable[[], None]) -> None:
-    """Call `stop` on the running loop at each of them. Process 1 has no default for SIGTERM."""
+def on_signal(stop: Callable[[], None], *, terminate: Callable[[], None] | None = None) -> None:
+    """Call `stop` on the running loop at each of them, or `terminate` at SIGTERM if there is one.
+
+    Process 1 has no default for SIGTERM.
+    """
     loop = asyncio.get_running_loop()
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(wish, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGTERM, terminate or stop)

@@ -164,6 +164,7 @@ class House:
             "COINBASE_FEED": self._plan.feed,
             "COINBASE_WEBSOCKET_URL": self._websocket_url(),
             "FEED_PORT": str(self._feed_port),
+            "FEED_HANDOVER_SECONDS": "0",  # nobody comes after it here
         }
         os.environ.update(self._environment)
 

@@ -1,7 +1,8 @@
 """The feed on Fargate: one small task that is always there, in a network without a way in.
 
 A deployment overlaps: the new task is healthy once it is subscribed and its first candle is merged, and only then is
-the old one told to stop; the merge rule of the store makes two feeds as good as one.
+the old one told to stop, which it does once it hears the new one in the store; the merge rule of the store makes two
+feeds as good as one.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ PORT = 8080
 USER = "10001"
 STOP_SECONDS_MAX = 120
 """The longest that Fargate waits between asking a task to stop and ending it."""
+HANDOVER_SECONDS_MAX = 100
+"""So long of it a feed waits for its successor to be heard; the rest is for its last flush."""
 
 
 class Feed(Construct):
@@ -117,6 +120,7 @@ class Feed(Construct):
             "FEED_SHARD": f"{shard + 1}/{settings.feed_shards}" if settings.feed_shards > 1 else "",
             "KEEP_TICKS": str(settings.keep_ticks).lower(),
             "FEED_IDLE_UNCONFIGURED": "true",
+            "FEED_HANDOVER_SECONDS": str(HANDOVER_SECONDS_MAX),
         }
         return {name: value for name, value in given.items() if value}
 

@@ -76,6 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What `Authorization: Bearer` must carry to run a job; without it the door is closed, but on one's own machine."""
     ingest_api_keys: Secrets = field(default=(), name="INGEST_API_KEYS")
     """Who may push trades; without any the door is closed, but on one's own machine."""
+    edge_secret: Secret | None = field(default=None, name="EDGE_SECRET")
+    """What our CloudFront adds to each request, so that it is believed where the request came from."""
     public_reads: bool = field(default=True, name="PUBLIC_READS")
     """Off: whoever reads brings a key (`marketdata keys`) or the token of a logged-in user of the project."""
     supabase_jwt_secret: Secret | None = field(default=None, name="SUPABASE_JWT_SECRET")
@@ -122,6 +124,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_snapshots_days: Days = field(default=400, name="KEEP_SNAPSHOTS_DAYS")
     feed_shard: SymbolShard = field(default=SymbolShard(), name="FEED_SHARD")
     """`1/3`: this feed is the first of three that share the symbols between them."""
+    feed_handover_seconds: Annotated[float, Meta(ge=0, le=100)] = field(default=0.0, name="FEED_HANDOVER_SECONDS")
+    """How long a feed goes on after SIGTERM for a successor to be seen, as in a deployment; 0: it stops at once."""
     flush_seconds: Annotated[float, Meta(gt=0, le=60)] = field(default=1.0, name="FLUSH_SECONDS")
     keep_ticks: bool = field(default=True, name="KEEP_TICKS")
     instruments_refresh_seconds: Annotated[float, Meta(gt=0, le=3600)] = field(

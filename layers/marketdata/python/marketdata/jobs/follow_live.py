@@ -20,6 +20,7 @@ from marketdata.jobs.feed_status import feed_status
 from marketdata.jobs.flush_live import FlushLive
 from marketdata.jobs.followed_exchange import FollowedExchange
 from marketdata.jobs.followed_quotes import quotes_of
+from marketdata.jobs.hand_over import HANDING_OVER, hand_over
 from marketdata.jobs.long_holes import LongHoles
 from marketdata.jobs.mend import Mender
 from marketdata.jobs.watch_symbols import WatchLimits, WatchSymbols
@@ -117,6 +118,7 @@ class FollowLive:
             on_saved=self._revisions.note_revised,
         )
         self._stopping = asyncio.Event()
+        self._leaving = False
         self._room_until: datetime | None = None
 
     @property
@@ -132,6 +134,12 @@ class FollowLive:
     def stop(self) -> None:
         """Read no more, flush, and let `run` return."""
         self._stopping.set()
+
+    async def leave(self, seconds_max: float) -> None:
+        """Go on until a successor does the work, for so long at the most, and stop; nobody's successor meanwhile."""
+        self._leaving = True
+        await hand_over(self._store, self.statuses, seconds_max=seconds_max)
+        self.stop()
 
     async def run(self) -> None:
         """Follow until stopped; everything read before the stop is in the store when this returns.
@@ -311,6 +319,8 @@ class FollowLive:
             spool_max=self._rhythm.candles_waiting_max,
             failing=self._flush.failing,
         )
+        if self._leaving:
+            status = replace(status, detail=f"{HANDING_OVER}; {status.detail}".removesuffix("; "))
         return replace(status, state="stopped") if self._stopping.is_set() else status
 
     async def _report(self) -> None:
