@@ -6,6 +6,8 @@ A function can read the secrets of its row and no other; one without a row is no
 from dataclasses import dataclass
 
 SUPABASE = "supabase"
+EDGE, EDGE_SECRET, EDGE_HEADER = "edge", "EDGE_SECRET", "x-marketdata-edge"
+"""The secret, its setting, and the header in which CloudFront presents it to the functions behind routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ SECRETS: tuple[Secret, ...] = (
         generated="INGEST_API_KEYS",
     ),
     Secret(
+        EDGE,
+        "What CloudFront adds to each request, so that it is believed where the request came from.",
+        generated=EDGE_SECRET,
+    ),
+    Secret(
         "alerts",
         "Whom alerts are sent to, beside the targets of the store, and what signs them.",
         fields=("ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET"),
@@ -73,9 +80,11 @@ FEED = Needs(secrets=(SUPABASE, "oanda"))
 # A run that goes on looking until its minute is over would be paid for all of it, some 15 dollars a month: on AWS the
 # two jobs of each minute look once.
 NEEDS: dict[str, Needs] = {
-    "api": Needs(secrets=(SUPABASE, "ingest", "redis"), exports=True),  # any key reads, and links to files are signed
-    "ingest": Needs(secrets=(SUPABASE, "ingest", "redis")),
-    "cron": Needs(secrets=(SUPABASE, "cron", "oanda", "coingecko", "redis", "alerts")),  # it runs any job
+    "api": Needs(
+        secrets=(SUPABASE, EDGE, "ingest", "redis"), exports=True
+    ),  # any key reads, and links to files are signed
+    "ingest": Needs(secrets=(SUPABASE, EDGE, "ingest", "redis")),
+    "cron": Needs(secrets=(SUPABASE, EDGE, "cron", "oanda", "coingecko", "redis", "alerts")),  # it runs any job
     "roll_up": Needs(),
     "gap_scan": Needs(),
     "backfill": Needs(secrets=(SUPABASE, "oanda"), environment=(("BACKFILL_POLL_SECONDS", "0"),)),

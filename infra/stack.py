@@ -39,7 +39,9 @@ class MarketData(cdk.Stack):
         stream = (
             LiveGateway(self, "LiveGateway", settings=settings, feed=feed).balancer if settings.live_gateway else None
         )
-        dashboard = Dashboard(self, "Dashboard", settings=settings, api=api, stream=stream, access_logs=access_logs)
+        dashboard = Dashboard(
+            self, "Dashboard", settings=settings, api=api, stream=stream, access_logs=access_logs, secrets=secrets
+        )
         Watching(self, "Watching", settings=settings, functions=functions, dead_letters=dead_letters, api=api)
         self._outputs(settings, api, feed, dashboard)
 

@@ -14,8 +14,10 @@ from constructs import Construct
 
 from infra.bundle import ROOT
 from infra.catalog import DEFAULT_PATH, ROUTES
+from infra.needs import EDGE, EDGE_HEADER, EDGE_SECRET
 from infra.parts.http_door import HttpDoor
 from infra.parts.rest_door import RestDoor
+from infra.parts.secrets import Secrets
 from infra.settings import DeploySettings
 
 PAGE = ROOT / "dashboard"
@@ -33,8 +35,10 @@ class Dashboard(Construct):
         api: HttpDoor | RestDoor,
         stream: balancing.ApplicationLoadBalancer | None,
         access_logs: s3.Bucket,
+        secrets: Secrets,
     ) -> None:
         super().__init__(scope, name)
+        self._edge = secrets.by_name[EDGE]
         bucket = self._bucket(access_logs)
         self.distribution = cloudfront.Distribution(
             self,
@@ -85,7 +89,11 @@ class Dashboard(Construct):
         self, api: HttpDoor | RestDoor, stream: balancing.ApplicationLoadBalancer | None
     ) -> Mapping[str, cloudfront.BehaviorOptions]:
         origin = origins.HttpOrigin(
-            api.domain, origin_path=api.origin_path, protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY
+            api.domain,
+            origin_path=api.origin_path,
+            protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+            # A reference, which CloudFormation resolves: the template has no secret.
+            custom_headers={EDGE_HEADER: self._edge.secret_value_from_json(EDGE_SECRET).unsafe_unwrap()},
         )
         answers = cloudfront.BehaviorOptions(
             origin=origin,

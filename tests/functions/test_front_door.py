@@ -226,6 +226,18 @@ def test_one_network_of_version_six_is_one_caller(store: MemoryStore, clock: Fak
     assert statuses == [200, 429, 200]
 
 
+@pytest.mark.parametrize(("presented", "statuses"), [("of-our-edge", [200, 200, 429]), ("made-up", [200, 429, 429])])
+def test_visitors_of_one_edge_are_counted_apart_where_the_edge_proves_itself(
+    store: MemoryStore, clock: FakeClock, presented: str, statuses: list[int]
+) -> None:
+    api = api_over(store, clock, RATE_LIMIT_PER_MINUTE="1", EDGE_SECRET="of-our-edge")
+    edge = event("GET", "/v1/instruments")["requestContext"]["http"]["sourceIp"]
+    visitors = ("198.51.100.1", "198.51.100.2", "198.51.100.1")
+    chains = [f"{number}.0.0.1, {visitor}, {edge}" for number, visitor in enumerate(visitors, start=1)]
+    asked = [get(api, "/v1/instruments", {"x-marketdata-edge": presented, "x-forwarded-for": one}) for one in chains]
+    assert [one.status for one in asked] == statuses
+
+
 def test_at_home_nobody_is_counted(store: MemoryStore, clock: FakeClock) -> None:
     answer = get(api_over(store, clock, MARKETDATA_LOCAL="1"), "/v1/instruments")
     assert "ratelimit" not in answer.headers

@@ -7,7 +7,7 @@ import pytest
 
 from infra.catalog import DEFAULT_PATH, FUNCTIONS, NOTICES, ROUTES, SCHEDULES, function_named
 from infra.cron import cron_expression
-from infra.needs import FEED, NEEDS
+from infra.needs import EDGE, EDGE_HEADER, FEED, NEEDS
 from tests.infra.conftest import Assembly
 
 LAMBDA = "AWS::Lambda::Function"
@@ -364,6 +364,23 @@ def test_an_export_is_deleted_after_its_days(everything: Assembly) -> None:
     assert everything.settings.export_days in {rule["ExpirationInDays"] for rule in rules}
 
 
+def edge_header(assembly: Assembly) -> dict[str, Any]:
+    """What the distribution adds to each request that it hands on to the API."""
+    (distribution,) = assembly.resources("AWS::CloudFront::Distribution").values()
+    found = [
+        one["OriginCustomHeaders"]
+        for one in distribution["DistributionConfig"]["Origins"]
+        if "OriginCustomHeaders" in one
+    ]
+    ((header,),) = found
+    return dict(header)
+
+
+def test_cloudfront_proves_itself_to_the_functions_behind_routes_and_to_no_others(either: Assembly) -> None:
+    assert edge_header(either)["HeaderName"] == EDGE_HEADER
+    assert {name for name, needs in NEEDS.items() if EDGE in needs.secrets} == {route.function for route in ROUTES}
+
+
 def test_no_secret_is_in_the_template(either: Assembly) -> None:
     for one in either.resources("AWS::SecretsManager::Secret").values():
         if "SecretString" in one:
@@ -371,13 +388,16 @@ def test_no_secret_is_in_the_template(either: Assembly) -> None:
         else:
             assert set(json.loads(one["GenerateSecretString"]["SecretStringTemplate"]).values()) <= {""}
     text = either.template_file.read_text()
-    assert "{{resolve:" not in text
+    # What is resolved at deployment is shown where it is used: CloudFront's header alone, which opens nothing.
+    assert text.count("{{resolve:") == 1
+    assert "{{resolve:secretsmanager:" in json.dumps(edge_header(either))
     assert "sb_secret_" not in text
     assert "eyJ" not in text
 
 
 def test_a_function_knows_where_its_secrets_are_and_not_what_they_say(either: Assembly) -> None:
-    secret_settings = {"SUPABASE_SECRET_KEY", "CRON_SECRET", "INGEST_API_KEYS", "CURSOR_SECRET", "OANDA_TOKEN"}
+    secret_settings = {"SUPABASE_SECRET_KEY", "CRON_SECRET", "INGEST_API_KEYS", "CURSOR_SECRET", "EDGE_SECRET"}
+    secret_settings |= {"OANDA_TOKEN"}
     for one in our_functions(either).values():
         variables = one["Environment"]["Variables"]
         assert "MARKETDATA_SECRETS" in variables

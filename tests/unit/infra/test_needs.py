@@ -5,11 +5,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from marketdata.serve import viewer_address
 from marketdata.settings import variables
 
 from infra.bundle import ROOT
 from infra.catalog import FUNCTIONS
-from infra.needs import FEED, NEEDS, SECRETS
+from infra.needs import EDGE_HEADER, FEED, NEEDS, SECRETS
 
 
 def test_every_function_has_its_row() -> None:
@@ -27,6 +28,10 @@ def test_what_a_secret_holds_is_a_setting_that_someone_reads() -> None:
     held = [name for secret in SECRETS for name in secret.names]
     assert set(held) <= variables()
     assert len(held) == len(set(held))
+
+
+def test_cloudfront_and_the_functions_mean_the_same_header() -> None:
+    assert viewer_address.EDGE_HEADER == EDGE_HEADER
 
 
 def test_a_layer_that_a_function_needs_has_its_lock() -> None:

@@ -76,6 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What `Authorization: Bearer` must carry to run a job; without it the door is closed, but on one's own machine."""
     ingest_api_keys: Secrets = field(default=(), name="INGEST_API_KEYS")
     """Who may push trades; without any the door is closed, but on one's own machine."""
+    edge_secret: Secret | None = field(default=None, name="EDGE_SECRET")
+    """What our CloudFront adds to each request, so that it is believed where the request came from."""
     public_reads: bool = field(default=True, name="PUBLIC_READS")
     """Off: whoever reads brings a key (`marketdata keys`) or the token of a logged-in user of the project."""
     supabase_jwt_secret: Secret | None = field(default=None, name="SUPABASE_JWT_SECRET")

@@ -183,6 +183,7 @@ def front_door(
         public_reads=settings.public_reads,
         ingest_keys=tuple(key.reveal() for key in settings.ingest_api_keys),
         cron_secret=settings.cron_secret.reveal() if settings.cron_secret else None,
+        edge_secret=settings.edge_secret.reveal() if settings.edge_secret else None,
     )
     policy = Policy("ingest" if door is Door.INGEST else "default", quota) if quota else None
     keys, users = KnownKeys(store, clock), _users(settings, clock)

@@ -22,6 +22,7 @@ from marketdata.model.api_key import Scope
 from marketdata.serve.access import bearer_token, require_key
 from marketdata.serve.gateway_events import header
 from marketdata.serve.rate_limit_headers import rate_limit_headers
+from marketdata.serve.viewer_address import viewer_address
 
 # Answered to whoever asks, whatever is closed: load balancers and monitors carry no key.
 ALWAYS_OPEN = ("/v1/health/", "/api/v1/health/", "/health")
@@ -42,6 +43,7 @@ class Secrets(Struct, frozen=True):
     public_reads: bool = True
     ingest_keys: Sequence[str] = ()
     cron_secret: str | None = None
+    edge_secret: str | None = None
 
 
 class Admitted(Struct, frozen=True):
@@ -76,7 +78,7 @@ class FrontDoor:
         if _is_preflight(event) or _path(event).startswith(ALWAYS_OPEN):
             return Admitted("", {})
         presented = self._presented(event)
-        address = f"address:{_address(event)}"
+        address = f"address:{_network(viewer_address(event, self._secrets.edge_secret))}"
         known = self._recognise(presented)
         if known is not None:
             return Admitted(known, self._count(known))
@@ -167,11 +169,10 @@ def _name_of(key: str) -> str:
     return f"key:{sha256(key.encode()).hexdigest()[:16]}"
 
 
-def _address(event: Mapping[str, Any]) -> str:
-    """Where the request came from, as the gateway saw it; of IPv6 the network, which one host has whole."""
-    said = event["requestContext"]["http"].get("sourceIp") or ""
+def _network(viewer: str) -> str:
+    """What is counted as one: an address; of IPv6 the network, which one host has whole."""
     try:
-        address = ip_address(said)
+        address = ip_address(viewer)
     except ValueError:
         return "unknown"
     return str(address if address.version == 4 else ip_network((address, 64), strict=False).network_address)
