@@ -12,7 +12,18 @@ from typing import Any
 
 from feed.hub import KINDS
 from feed.ring import Event, Ring
-from feed.shared_wire import AGE_SECONDS_MAX, APPEND, BATCHES_MAX, EVENTS, HEAD, dial, failures, packed, publisher_key
+from feed.shared_wire import (
+    AGE_SECONDS_MAX,
+    APPEND,
+    BATCHES_MAX,
+    EVENTS,
+    HEAD,
+    dial,
+    failures,
+    make_room,
+    packed,
+    publisher_key,
+)
 
 logger = logging.getLogger(f"marketdata.{__name__}")
 
@@ -115,12 +126,13 @@ class SharedPublisher:
             except failures() as error:
                 if not told:
                     # The kind alone: a message may quote the address, and the password in it.
-                    logger.warning("the shared ring is away", extra={"reason": type(error).__name__})
+                    logger.warning("the shared ring takes nothing", extra={"reason": type(error).__name__})
                 told = True
+                await make_room(script.registered_client, error)
                 await asyncio.sleep(random.uniform(0, wait_seconds_max))
                 wait_seconds_max = min(2 * wait_seconds_max, self._backoff_seconds_max)
                 continue
             self._known = (answer[0].decode(), int(answer[1]))
             if told:
-                logger.info("the shared ring is back", extra={"dropped": self.dropped})
+                logger.info("the shared ring takes batches again", extra={"dropped": self.dropped})
             return

@@ -9,6 +9,7 @@ one node of a cluster.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +116,18 @@ def dial(url: str, *, answer_seconds_max: float) -> Any:
         retry=None,
         max_connections=2,
     )
+
+
+async def make_room(client: Any, error: Exception) -> None:
+    """Where the server is full: forget the older half, else no batch would ever get in to trim what is old.
+
+    Other errors are somebody else's. Clients from before the new oldest batch are told `reset`.
+    """
+    from redis.exceptions import OutOfMemoryError  # noqa: PLC0415
+
+    if isinstance(error, OutOfMemoryError):
+        with suppress(*failures()):
+            await client.xtrim(EVENTS, maxlen=await client.xlen(EVENTS) // 2, approximate=False)
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -108,6 +108,23 @@ LIVE_GATEWAY: tuple[Acknowledgement, ...] = (
 )
 """Only with the live gateway."""
 
+LIVE_GATEWAYS: tuple[Acknowledgement, ...] = (
+    Acknowledgement(
+        "AwsSolutions-ECS2", "LiveGateway/Gateways/Task", "its plain variables hold no secret; it is given none"
+    ),
+    Acknowledgement(
+        "AwsSolutions-IAM5[Resource::*]",
+        "LiveGateway/Gateways/Task/ExecutionRole",
+        "ecr:GetAuthorizationToken knows no resource",
+    ),
+    Acknowledgement(
+        "AwsSolutions-AEC6",
+        "Feed/Ring/Valkey",
+        "its door lets in feeds and gateways only; a token would have to stand in the template",
+    ),
+)
+"""Only with gateways by themselves."""
+
 EXPORTS: tuple[Acknowledgement, ...] = tuple(
     Acknowledgement(
         "AwsSolutions-IAM5[Resource::<ExportsBucket54D5CE64.Arn>/exports/*]",
@@ -134,6 +151,7 @@ def acknowledgements_of(settings: DeploySettings) -> tuple[Acknowledgement, ...]
         *ALWAYS,
         *(HTTP if settings.api == "http" else REST),
         *(LIVE_GATEWAY if settings.live_gateway else ()),
+        *(LIVE_GATEWAYS if settings.live_gateways else ()),
         *(EXPORTS if settings.exports else ()),
         *(() if settings.domain_name else DEFAULT_NAME),
     )

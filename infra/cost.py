@@ -18,6 +18,7 @@ MINUTES = 43_200
 BYTES_PER_CANDLE = 120
 
 FARGATE_ARM_CPU_HOUR, FARGATE_ARM_GIGABYTE_HOUR, PUBLIC_ADDRESS_HOUR = 0.03238, 0.00356, 0.005
+BALANCER_HOUR, BALANCER_UNIT_HOUR, RING_NODE_HOUR, RING_NODES = 0.0225, 0.008, 0.0128, 2
 LAMBDA_ARM_GIGABYTE_SECOND, LAMBDA_REQUEST = 0.0000133334, 0.20e-6
 HTTP_REQUEST, REST_REQUEST, SCHEDULED_RUN = 1.00e-6, 3.50e-6, 1.00e-6
 SECRET, LOG_GIGABYTE, ALARM, METRIC, EGRESS_GIGABYTE = 0.40, 0.50, 0.10, 0.30, 0.09
@@ -47,12 +48,15 @@ class Month:
     feed_cpu: float = 0.25
     feed_gigabytes: float = 0.5
     feeds: int = 1
+    gateways: int = 0
+    """Tasks that serve the live stream; with any there are a load balancer and a Valkey of two nodes."""
 
 
 def cost(month: Month) -> dict[str, float]:
     """Dollars by part, and their `total`."""
     parts = {
-        "feed": _feed(month),
+        "feed": month.feeds * _task(month.feed_cpu, month.feed_gigabytes),
+        "live": _live(month),
         "jobs": sum(_job(schedule.function, schedule.every_minutes, month.symbols) for schedule in SCHEDULES),
         "api": month.requests * ((REST_REQUEST if month.rest else HTTP_REQUEST) + _answer()),
         "supabase": _supabase(month),
@@ -62,9 +66,16 @@ def cost(month: Month) -> dict[str, float]:
     return {**parts, "total": sum(parts.values())}
 
 
-def _feed(month: Month) -> float:
-    task = month.feed_cpu * FARGATE_ARM_CPU_HOUR + month.feed_gigabytes * FARGATE_ARM_GIGABYTE_HOUR
-    return month.feeds * HOURS * (task + PUBLIC_ADDRESS_HOUR)
+def _task(cpu: float, gigabytes: float) -> float:
+    """One that is always there, with its public address."""
+    return HOURS * (cpu * FARGATE_ARM_CPU_HOUR + gigabytes * FARGATE_ARM_GIGABYTE_HOUR + PUBLIC_ADDRESS_HOUR)
+
+
+def _live(month: Month) -> float:
+    if not month.gateways:
+        return 0.0
+    between = BALANCER_HOUR + BALANCER_UNIT_HOUR + RING_NODES * RING_NODE_HOUR
+    return HOURS * between + month.gateways * _task(0.25, 0.5)
 
 
 def _job(function: str, every_minutes: int, symbols: int) -> float:
@@ -97,6 +108,7 @@ MONTHS: Mapping[str, Month] = {
     "10": Month(10),
     "100": Month(100),
     "1,000": Month(1_000, feed_cpu=0.5, feed_gigabytes=1.0),
+    "1,000, two shards and two gateways": Month(1_000, feeds=2, gateways=2),
     "1,000, 50 million requests": Month(1_000, requests=50e6, feed_cpu=0.5, feed_gigabytes=1.0),
     "1,000, 50 million requests, REST": Month(1_000, requests=50e6, rest=True, feed_cpu=0.5, feed_gigabytes=1.0),
 }
@@ -104,7 +116,7 @@ MONTHS: Mapping[str, Month] = {
 
 def table() -> str:
     """The table of docs/cost.md."""
-    names = ("feed", "jobs", "api", "supabase", "watching", "egress", "total")
+    names = ("feed", "live", "jobs", "api", "supabase", "watching", "egress", "total")
     lines = [f"| symbols | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     for name, month in MONTHS.items():
         found = cost(month)

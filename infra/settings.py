@@ -89,7 +89,14 @@ class DeploySettings(BaseModel):
     """Where alarms send their reader, before the `#section`."""
 
     live_gateway: bool = False
-    """A load balancer in front of the feed's live stream, some 20 dollars a month."""
+    """A load balancer in front of the live stream, some 20 dollars a month."""
+    live_gateways: int = Field(default=0, ge=0, le=20)
+    """Over how many tasks of their own the stream's clients are spread, a thousand each, with a Valkey between them and
+    the feeds, some 19 dollars a month and 11 a task; 0: the feed serves them itself."""
+    live_gateway_cpu: Literal[256, 512, 1_024, 2_048] = 256
+    live_gateway_memory_megabytes: int = 512
+    live_ring_node: str = Field(default="cache.t4g.micro", pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$")
+    """Half a gigabyte holds the fifteen minutes of a thousand busy symbols."""
     exports: bool = False
     """A bucket for files of candles, each deleted after export_days."""
     export_days: int = Field(default=7, ge=1, le=3_650)
@@ -102,24 +109,21 @@ class DeploySettings(BaseModel):
         return self
 
     def _rules(self) -> list[tuple[bool, str]]:
-        least, most = FARGATE_MEMORY_MEGABYTES[self.feed_cpu]
         paces = self.schedule_minutes
         return [
             (self.log_days in LOG_DAYS, f"log_days must be one of {', '.join(map(str, LOG_DAYS))}"),
-            (
-                least <= self.feed_memory_megabytes <= most
-                and (self.feed_memory_megabytes == least or self.feed_memory_megabytes % 1_024 == 0),
-                f"feed_memory_megabytes must be {least}, or whole gigabytes up to {most}",
-            ),
+            _fits_fargate("feed_memory_megabytes", self.feed_cpu, self.feed_memory_megabytes),
+            _fits_fargate("live_gateway_memory_megabytes", self.live_gateway_cpu, self.live_gateway_memory_megabytes),
             (bool(self.domain_name) == bool(self.certificate_arn), "domain_name and certificate_arn go together"),
             (
                 not self.certificate_arn or self.certificate_arn.startswith("arn:aws:acm:us-east-1:"),
                 "certificate_arn must be of us-east-1, where CloudFront looks for it",
             ),
             (
-                not self.live_gateway or self.feed_shards == 1,
-                "live_gateway needs feed_shards 1: a stream is of one feed, which must follow every symbol",
+                not self.live_gateway or self.feed_shards == 1 or self.live_gateways > 0,
+                "live_gateway over several feed_shards needs live_gateways: a feed serves its own symbols only",
             ),
+            (not self.live_gateways or self.live_gateway, "live_gateways need live_gateway, the balancer before them"),
             (set(self.sources) <= _OPTIONAL_SOURCES, f"sources are {', '.join(sorted(_OPTIONAL_SOURCES))}"),
             (set(self.paused_jobs) <= _JOBS, f"paused_jobs are of {', '.join(sorted(_JOBS))}"),
             (set(paces) <= _JOBS, f"schedule_minutes are of {', '.join(sorted(_JOBS))}"),
@@ -131,6 +135,13 @@ class DeploySettings(BaseModel):
                 "schedule_minutes must divide an hour, or be hours that divide a day",
             ),
         ]
+
+
+def _fits_fargate(name: str, cpu: int, megabytes: int) -> tuple[bool, str]:
+    """A rule: whether Fargate has that memory for so much of a processor, and what to say if not."""
+    least, most = FARGATE_MEMORY_MEGABYTES[cpu]
+    fits = least <= megabytes <= most and (megabytes == least or megabytes % 1_024 == 0)
+    return fits, f"{name} must be {least}, or whole gigabytes up to {most}"
 
 
 def settings_from(context: Mapping[str, object], environment: Mapping[str, str]) -> DeploySettings:

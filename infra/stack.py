@@ -36,7 +36,9 @@ class MarketData(cdk.Stack):
         door = RestDoor if settings.api == "rest" else HttpDoor
         api = door(self, "Api", settings=settings, functions=functions)
         feed = Feed(self, "Feed", settings=settings, secrets=secrets)
-        stream = LiveGateway(self, "LiveGateway", feed=feed).balancer if settings.live_gateway else None
+        stream = (
+            LiveGateway(self, "LiveGateway", settings=settings, feed=feed).balancer if settings.live_gateway else None
+        )
         dashboard = Dashboard(
             self, "Dashboard", settings=settings, api=api, stream=stream, access_logs=access_logs, secrets=secrets
         )

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from infra import bundle
 from infra.needs import FEED
+from infra.parts.live_ring import LiveRing
 from infra.parts.logs import log_group
 from infra.parts.secrets import Secrets
 from infra.settings import DeploySettings
@@ -34,20 +35,29 @@ class Feed(Construct):
         super().__init__(scope, name)
         self._settings, self._secrets = settings, secrets
         self.network = _network(self)
+        self.ring = _ring(self, settings, self.network)
+        """Between this and the gateways, where there are gateways by themselves."""
         self.door = ec2.SecurityGroup(
             self, "Door", vpc=self.network, description="Out to the exchanges and the store; nobody in."
         )
+        if self.ring is not None:
+            self.ring.let_in(self.door, "feeds")
         self.cluster = ecs.Cluster(
             self, "Cluster", vpc=self.network, container_insights_v2=ecs.ContainerInsights.DISABLED
         )
         self.logs = log_group(self, "Log", days=settings.log_days)
-        self._image = ecs.ContainerImage.from_asset(
+        self.image = ecs.ContainerImage.from_asset(
             str(context := bundle.feed_context()),
             platform=ecr_assets.Platform.LINUX_ARM64,
             asset_name="market-data-feed",
             extra_hash=bundle.content_key(context),
         )
         self.services = [self._service(shard) for shard in range(settings.feed_shards)]
+
+    @property
+    def _serves(self) -> bool:
+        """Whether the balancer comes to the feed itself."""
+        return self._settings.live_gateway and self.ring is None
 
     def _service(self, shard: int) -> ecs.FargateService:
         return ecs.FargateService(
@@ -63,26 +73,18 @@ class Feed(Construct):
             min_healthy_percent=100,
             max_healthy_percent=200,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
-            health_check_grace_period=cdk.Duration.minutes(5) if self._settings.live_gateway else None,
+            health_check_grace_period=cdk.Duration.minutes(5) if self._serves else None,
             propagate_tags=ecs.PropagatedTagSource.SERVICE,
         )
 
     def _task(self, shard: int) -> ecs.FargateTaskDefinition:
-        task = ecs.FargateTaskDefinition(
-            self,
-            f"Task{shard or ''}",
-            cpu=self._settings.feed_cpu,
-            memory_limit_mib=self._settings.feed_memory_megabytes,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=ecs.CpuArchitecture.ARM64,
-                operating_system_family=ecs.OperatingSystemFamily.LINUX,
-            ),
-        )
+        settings = self._settings
+        task = arm_task(self, f"Task{shard or ''}", cpu=settings.feed_cpu, megabytes=settings.feed_memory_megabytes)
         # Process 1 has no default for SIGTERM: this init passes it on, before Python listens too.
         init = ecs.LinuxParameters(self, f"Init{shard or ''}", init_process_enabled=True)
         task.add_container(
             "feed",
-            image=self._image,
+            image=self.image,
             user=USER,
             readonly_root_filesystem=True,
             linux_parameters=init,
@@ -114,11 +116,12 @@ class Feed(Construct):
         settings = self._settings
         given = {
             "LOG_LEVEL": settings.log_level,
-            "FEED_HOST": "0.0.0.0" if settings.live_gateway else "127.0.0.1",  # noqa: S104 - inside its own network
+            "FEED_HOST": "0.0.0.0" if self._serves else "127.0.0.1",  # noqa: S104 - inside its own network
             "FEED_PORT": str(PORT),
             "FEED_EXCHANGES": ",".join(settings.feed_exchanges),
             "FEED_SHARD": f"{shard + 1}/{settings.feed_shards}" if settings.feed_shards > 1 else "",
             "KEEP_TICKS": str(settings.keep_ticks).lower(),
+            "REDIS_URL": self.ring.url if self.ring is not None else "",
             "FEED_IDLE_UNCONFIGURED": "true",
             "FEED_HANDOVER_SECONDS": str(HANDOVER_SECONDS_MAX),
         }
@@ -131,6 +134,25 @@ class Feed(Construct):
             for secret in self._secrets.of([name])
             for field in self._secrets.fields[name]
         }
+
+
+def _ring(scope: Construct, settings: DeploySettings, network: ec2.Vpc) -> LiveRing | None:
+    if not settings.live_gateways:
+        return None
+    return LiveRing(scope, "Ring", network=network, node=settings.live_ring_node)
+
+
+def arm_task(scope: Construct, name: str, *, cpu: int, megabytes: int) -> ecs.FargateTaskDefinition:
+    """A task of the kind that all of ours are."""
+    return ecs.FargateTaskDefinition(
+        scope,
+        name,
+        cpu=cpu,
+        memory_limit_mib=megabytes,
+        runtime_platform=ecs.RuntimePlatform(
+            cpu_architecture=ecs.CpuArchitecture.ARM64, operating_system_family=ecs.OperatingSystemFamily.LINUX
+        ),
+    )
 
 
 def _network(scope: Construct) -> ec2.Vpc:

@@ -1,4 +1,4 @@
-"""A load balancer inside the network, in front of the feed's live stream: CloudFront comes to it, and nobody else."""
+"""A load balancer inside the network, in front of the live stream: CloudFront comes to it, and nobody else."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -6,18 +6,31 @@ from aws_cdk import aws_elasticloadbalancingv2 as balancing
 from constructs import Construct
 
 from infra.parts.feed import PORT, Feed
+from infra.parts.live_gateways import LiveGateways
+from infra.settings import DeploySettings
 
 # The stream says something every 15 s (feed/gateway.py), so that a connection is never idle for so long.
 IDLE_SECONDS_MAX = 60
+UNHEALTHY_CHECKS = 10
 
 
 class LiveGateway(Construct):
-    """`balancer`, which only the dashboard's distribution reaches, over its own way into the network."""
+    """`balancer`, which only the dashboard's distribution reaches, over its own way into the network.
 
-    def __init__(self, scope: Construct, name: str, *, feed: Feed) -> None:
+    Behind it is the feed itself, or, where the settings want some, gateways by themselves.
+    """
+
+    def __init__(self, scope: Construct, name: str, *, settings: DeploySettings, feed: Feed) -> None:
         super().__init__(scope, name)
+        services = feed.services
+        if feed.ring is not None:
+            services = [LiveGateways(self, "Gateways", settings=settings, feed=feed, ring=feed.ring).service]
         door = ec2.SecurityGroup(
-            self, "Door", vpc=feed.network, description="CloudFront in, the feed out.", allow_all_outbound=False
+            self,
+            "Door",
+            vpc=feed.network,
+            description="CloudFront in; out to who serves the stream.",
+            allow_all_outbound=False,
         )
         # CloudFront's own interfaces are in the network, and take addresses of it.
         door.add_ingress_rule(ec2.Peer.ipv4(feed.network.vpc_cidr_block), ec2.Port.tcp(80), "CloudFront")
@@ -36,7 +49,13 @@ class LiveGateway(Construct):
             "Feed",
             port=PORT,
             protocol=balancing.ApplicationProtocol.HTTP,
-            targets=list(feed.services),
+            targets=list(services),
             deregistration_delay=cdk.Duration.seconds(10),
-            health_check=balancing.HealthCheck(path="/health", interval=cdk.Duration.seconds(15)),
+            # Patient: without the ring every gateway is unready, and starting them anew would only drop their clients.
+            health_check=balancing.HealthCheck(
+                path="/health",
+                interval=cdk.Duration.seconds(15),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=UNHEALTHY_CHECKS,
+            ),
         )

@@ -220,6 +220,22 @@ async def publish_away(feed: SharedLine, count: int) -> None:
         await asyncio.sleep(0)
 
 
+async def test_a_server_that_is_full_keeps_a_shorter_window_and_goes_on(ends: Ends, server: RedisServer) -> None:
+    with closing(redis.Redis.from_url(server.url)) as admin:
+        admin.config_set("maxmemory-policy", "noeviction")
+        admin.config_set("maxmemory", int(admin.info("memory")["used_memory"]) + 2_000_000)
+        feed = ends.feed()
+        for _ in range(60):
+            feed.publish("candle", "coinbase", "BTC-USD", secrets.token_hex(50_000).encode())
+            await until(lambda: feed.report()["waiting"] == 0)
+        assert admin.xlen(EVENTS) < 60
+    hub, line = ends.gateway()
+    await line.reach(None)
+    assert (hub.head, feed.report()["dropped"]) == (60, 0)
+    await Client(hub, f"{hub.epoch}-60").hear()
+    await Client(hub, f"{hub.epoch}-1").hear("reset")
+
+
 async def test_a_server_that_forgot_everything_begins_a_new_stream_and_says_reset(
     ends: Ends, server: RedisServer
 ) -> None:

@@ -21,6 +21,8 @@ DEFAULTS = DeploySettings()
 EVERYTHING = DeploySettings(
     api="rest",
     live_gateway=True,
+    live_gateways=2,
+    feed_shards=2,
     exports=True,
     sources=("oanda", "coingecko"),
     coingecko_ids="BTC=bitcoin",
@@ -66,6 +68,12 @@ def defaults() -> Iterator[Assembly]:
 def everything() -> Iterator[Assembly]:
     """The assembly of a deployment that chooses every optional part."""
     yield from _assembled(EVERYTHING)
+
+
+@pytest.fixture(scope="session")
+def feed_serving() -> Iterator[Assembly]:
+    """The assembly of a deployment whose feed serves the stream's clients itself."""
+    yield from _assembled(DeploySettings(live_gateway=True))
 
 
 @pytest.fixture(params=["defaults", "everything"])

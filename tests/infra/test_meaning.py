@@ -143,33 +143,56 @@ def test_a_function_has_a_role_of_its_own(either: Assembly) -> None:
     assert len(roles) == len(set(roles))
 
 
-def test_the_feed_gets_its_secrets_as_it_starts_and_its_own_role_reads_none(either: Assembly) -> None:
-    (task,) = either.resources("AWS::ECS::TaskDefinition").values()
+def tasks(assembly: Assembly, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The tasks whose one container has that name (`feed`, `gateway`), each with the container."""
+    found = assembly.resources("AWS::ECS::TaskDefinition").values()
+    pairs = [(task, container) for task in found for container in task["ContainerDefinitions"]]
+    return [(task, container) for task, container in pairs if container["Name"] == name]
+
+
+def plain(container: dict[str, Any]) -> dict[str, Any]:
+    """The container's environment, without its secrets."""
+    return {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+
+
+def test_there_is_a_feed_for_each_shard_and_it_knows_which(either: Assembly) -> None:
+    shards = either.settings.feed_shards
+    told = [plain(container).get("FEED_SHARD", "1/1") for _, container in tasks(either, "feed")]
+    assert sorted(told) == [f"{number}/{shards}" for number in range(1, shards + 1)]
+
+
+def test_a_feed_gets_its_secrets_as_it_starts_and_its_own_role_reads_none(either: Assembly) -> None:
     made = set(secret_names(either).values())
-    assert readable_secrets(either, task["ExecutionRoleArn"]["Fn::GetAtt"][0]) == set(FEED.secrets) & made
-    assert readable_secrets(either, task["TaskRoleArn"]["Fn::GetAtt"][0]) == set()
-    (container,) = task["ContainerDefinitions"]
-    assert {one["Name"] for one in container["Secrets"]} >= {"SUPABASE_URL", "SUPABASE_SECRET_KEY"}
+    for task, container in tasks(either, "feed"):
+        assert readable_secrets(either, task["ExecutionRoleArn"]["Fn::GetAtt"][0]) == set(FEED.secrets) & made
+        assert readable_secrets(either, task["TaskRoleArn"]["Fn::GetAtt"][0]) == set()
+        assert {one["Name"] for one in container["Secrets"]} >= {"SUPABASE_URL", "SUPABASE_SECRET_KEY"}
 
 
 def test_a_deployment_overlaps_and_goes_back_by_itself(either: Assembly) -> None:
-    (service,) = either.resources("AWS::ECS::Service").values()
-    deployment = service["DeploymentConfiguration"]
-    assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
-    assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
-    assert service["DesiredCount"] == 1
+    services = either.resources("AWS::ECS::Service").values()
+    for service in services:
+        deployment = service["DeploymentConfiguration"]
+        assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
+        assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    counts = sorted(service["DesiredCount"] for service in services)
+    assert counts == [1] * either.settings.feed_shards + [2] * bool(either.settings.live_gateways)
 
 
-def test_the_feed_can_change_nothing_on_its_machine_and_has_time_to_flush(either: Assembly) -> None:
-    (task,) = either.resources("AWS::ECS::TaskDefinition").values()
-    (container,) = task["ContainerDefinitions"]
-    assert container["ReadonlyRootFilesystem"] is True
-    assert container["User"] == "10001"
-    assert container["StopTimeout"] == 120
-    assert container["LinuxParameters"]["InitProcessEnabled"] is True
-    assert container["RestartPolicy"]["Enabled"] is True
-    assert container["HealthCheck"]["Command"] == ["CMD", "python", "-m", "feed.health_check"]
-    assert task["RuntimePlatform"] == {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}
+def test_no_task_can_change_its_machine_or_is_anyone_there(either: Assembly) -> None:
+    for task, container in [*tasks(either, "feed"), *tasks(either, "gateway")]:
+        assert container["ReadonlyRootFilesystem"] is True
+        assert container["User"] == "10001"
+        assert container["LinuxParameters"]["InitProcessEnabled"] is True
+        assert task["RuntimePlatform"] == {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}
+
+
+def test_a_feed_has_time_to_wait_for_its_successor_and_to_flush(either: Assembly) -> None:
+    for _, container in tasks(either, "feed"):
+        assert container["StopTimeout"] == 120
+        assert 60 <= int(plain(container)["FEED_HANDOVER_SECONDS"]) <= 120 - 15
+        assert container["RestartPolicy"]["Enabled"] is True
+        assert container["HealthCheck"]["Command"] == ["CMD", "python", "-m", "feed.health_check"]
 
 
 def test_nobody_comes_in_to_the_feed(defaults: Assembly) -> None:
@@ -177,18 +200,81 @@ def test_nobody_comes_in_to_the_feed(defaults: Assembly) -> None:
     assert all("SecurityGroupIngress" not in one for one in groups)
     assert not defaults.resources("AWS::EC2::SecurityGroupIngress")
     assert not defaults.resources("AWS::ElasticLoadBalancingV2::LoadBalancer")
-    (container,) = next(iter(defaults.resources("AWS::ECS::TaskDefinition").values()))["ContainerDefinitions"]
-    assert {"Name": "FEED_HOST", "Value": "127.0.0.1"} in container["Environment"]
+    assert not defaults.resources("AWS::ElastiCache::ReplicationGroup")
+    ((_, container),) = tasks(defaults, "feed")
+    assert plain(container)["FEED_HOST"] == "127.0.0.1"
 
 
-def test_the_live_gateway_is_open_to_its_own_network_only(everything: Assembly) -> None:
-    (balancer,) = everything.resources("AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+def groups_let_in(assembly: Assembly, group: str) -> set[str]:
+    """Whom a security group lets in: logical ids of other groups."""
+    return {
+        rule["SourceSecurityGroupId"]["Fn::GetAtt"][0]
+        for rule in assembly.resources("AWS::EC2::SecurityGroupIngress").values()
+        if rule["GroupId"]["Fn::GetAtt"][0] == group
+    }
+
+
+def doors(assembly: Assembly) -> dict[str, str]:
+    """The security groups' logical ids by what they say of themselves."""
+    return {one["GroupDescription"]: name for name, one in assembly.resources("AWS::EC2::SecurityGroup").items()}
+
+
+@pytest.mark.parametrize("fixture", ["everything", "feed_serving"])
+def test_the_balancer_is_open_to_its_own_network_only(request: pytest.FixtureRequest, fixture: str) -> None:
+    assembly: Assembly = request.getfixturevalue(fixture)
+    (balancer,) = assembly.resources("AWS::ElasticLoadBalancingV2::LoadBalancer").values()
     assert balancer["Scheme"] == "internal"
-    for group in everything.resources("AWS::EC2::SecurityGroup").values():
+    for group in assembly.resources("AWS::EC2::SecurityGroup").values():
         for rule in group.get("SecurityGroupIngress", []):
-            assert rule["CidrIp"] == {"Fn::GetAtt": [next(iter(everything.resources("AWS::EC2::VPC"))), "CidrBlock"]}
-    for rule in everything.resources("AWS::EC2::SecurityGroupIngress").values():
+            assert rule["CidrIp"] == {"Fn::GetAtt": [next(iter(assembly.resources("AWS::EC2::VPC"))), "CidrBlock"]}
+    for rule in assembly.resources("AWS::EC2::SecurityGroupIngress").values():
         assert "SourceSecurityGroupId" in rule
+
+
+def test_without_gateways_the_balancer_comes_to_the_feed(feed_serving: Assembly) -> None:
+    known = doors(feed_serving)
+    assert groups_let_in(feed_serving, known["Out to the exchanges and the store; nobody in."]) == {
+        known["CloudFront in; out to who serves the stream."]
+    }
+    ((_, container),) = tasks(feed_serving, "feed")
+    assert plain(container)["FEED_HOST"] == "0.0.0.0"
+    assert "REDIS_URL" not in plain(container)
+    assert not feed_serving.resources("AWS::ElastiCache::ReplicationGroup")
+
+
+def test_with_gateways_it_comes_to_them_and_nobody_to_the_feeds(everything: Assembly) -> None:
+    known = doors(everything)
+    assert groups_let_in(everything, known["The balancer in; out to the ring."]) == {
+        known["CloudFront in; out to who serves the stream."]
+    }
+    assert not groups_let_in(everything, known["Out to the exchanges and the store; nobody in."])
+    assert {plain(container)["FEED_HOST"] for _, container in tasks(everything, "feed")} == {"127.0.0.1"}
+    (target,) = everything.resources("AWS::ElasticLoadBalancingV2::TargetGroup").values()
+    assert target["HealthCheckPath"] == "/health"
+
+
+def test_feeds_and_gateways_meet_in_a_ring_that_only_they_reach(everything: Assembly) -> None:
+    known = doors(everything)
+    assert groups_let_in(everything, known["Feeds and gateways in, nobody out."]) == {
+        known["Out to the exchanges and the store; nobody in."],
+        known["The balancer in; out to the ring."],
+    }
+    (ring,) = everything.resources("AWS::ElastiCache::ReplicationGroup").values()
+    assert (ring["TransitEncryptionEnabled"], ring["AtRestEncryptionEnabled"]) == (True, True)
+    assert (ring["MultiAZEnabled"], ring["NumCacheClusters"]) == (True, 2)
+    urls = [plain(one)["REDIS_URL"] for name in ("feed", "gateway") for _, one in tasks(everything, name)]
+    assert len(urls) == everything.settings.feed_shards + 1
+    assert all(url == urls[0] and url["Fn::Join"][1][0] == "rediss://" for url in urls)
+
+
+def test_a_gateway_holds_no_key_and_may_do_nothing(everything: Assembly) -> None:
+    ((task, container),) = tasks(everything, "gateway")
+    assert container["EntryPoint"] == ["python", "-m", "feed.live_gateway"]
+    assert "Secrets" not in container
+    assert plain(container).keys() == {"LOG_LEVEL", "FEED_HOST", "FEED_PORT", "REDIS_URL"}
+    assert readable_secrets(everything, task["ExecutionRoleArn"]["Fn::GetAtt"][0]) == set()
+    role = task["TaskRoleArn"]["Fn::GetAtt"][0]
+    assert all({"Ref": role} not in one["Roles"] for one in everything.resources("AWS::IAM::Policy").values())
 
 
 def test_there_is_no_nat_gateway_to_pay_for(either: Assembly) -> None:
@@ -316,6 +402,5 @@ def test_a_function_knows_where_its_secrets_are_and_not_what_they_say(either: As
         variables = one["Environment"]["Variables"]
         assert "MARKETDATA_SECRETS" in variables
         assert not secret_settings & set(variables)
-    (task,) = either.resources("AWS::ECS::TaskDefinition").values()
-    plain = {variable["Name"] for variable in task["ContainerDefinitions"][0]["Environment"]}
-    assert not secret_settings & plain
+    for _, container in [*tasks(either, "feed"), *tasks(either, "gateway")]:
+        assert not secret_settings & plain(container).keys()

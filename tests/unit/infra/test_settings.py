@@ -35,13 +35,21 @@ def test_lists_and_tables_come_as_text_too() -> None:
         ({"sources": ["bloomberg"]}, "sources are alerts, coingecko, oanda, redis"),
         ({"paused_jobs": ["sleep"]}, "paused_jobs are of alerts, audit_coverage"),
         ({"schedule_minutes": {"roi_stats": 7}}, "schedule_minutes must divide an hour"),
-        ({"live_gateway": True, "feed_shards": 2}, "live_gateway needs feed_shards 1"),
+        ({"live_gateway": True, "feed_shards": 2}, "live_gateway over several feed_shards needs live_gateways"),
+        ({"live_gateways": 2}, "live_gateways need live_gateway"),
+        ({"live_gateway_memory_megabytes": 600}, "live_gateway_memory_megabytes must be 512"),
+        ({"live_ring_node": "t4g.micro"}, "live_ring_node: String should match"),
     ],
 )
 def test_a_wrong_choice_is_named(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(DeploymentInvalid) as told:
         settings_from(wrong, {})
     assert sentence in str(told.value)
+
+
+def test_feeds_that_share_the_symbols_may_have_gateways() -> None:
+    chosen = settings_from({"live_gateway": "true", "live_gateways": "3", "feed_shards": "2"}, {})
+    assert (chosen.live_gateways, chosen.feed_shards) == (3, 2)
 
 
 def test_every_wrong_choice_is_named_at_once() -> None:
