@@ -118,6 +118,13 @@ FUNCTIONS: tuple[Function, ...] = (
         concurrency_reserved=1,
     ),
     Function(
+        "ordered",
+        "Runs the jobs that somebody ordered and does not wait for.",
+        timeout_seconds=115,  # less than the two minutes to its next run
+        memory_megabytes=512,  # any job may be ordered
+        concurrency_reserved=1,
+    ),
+    Function(
         "alerts",
         "Judges the system and the markets, and tells whoever is to know.",
         timeout_seconds=58,  # less than the minute to its next run
@@ -189,6 +196,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     # After the scan, so that what it finds is fetched at once.
     Schedule("backfill", "backfill", every_minutes=1),
     Schedule("export", "export", every_minutes=2),
+    Schedule("ordered", "ordered", every_minutes=2, after_minutes=1),
     # It looks again every few seconds until its minute is over.
     Schedule("alerts", "alerts", every_minutes=1),
     # At 03:17 UTC: away from the full hour, when markets and other people's jobs are busy.

@@ -32,6 +32,7 @@ SECONDS_OF_RUN: Mapping[str, tuple[float, float]] = {
     "reconcile": (5.0, 2.0),
     "audit_coverage": (5.0, 1.0),
     "fetch_snapshots": (1.0, 0.01),
+    "ordered": (0.5, 0.0),
 }
 """How long a run lasts: so many seconds, and so many more for each symbol. Estimates, to be replaced by one's own."""
 

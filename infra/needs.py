@@ -93,6 +93,7 @@ NEEDS: dict[str, Needs] = {
     "fetch_snapshots": Needs(secrets=(SUPABASE, "coingecko")),
     "roi_stats": Needs(),
     "export": Needs(layers=("arrow",), exports=True),
+    "ordered": Needs(secrets=(SUPABASE, "oanda", "coingecko", "alerts")),  # it runs any job
     "announce_alarm": Needs(secrets=(SUPABASE, "alerts")),
     "alerts": Needs(secrets=(SUPABASE, "alerts"), environment=(("ALERT_POLL_SECONDS", "0"),)),
 }

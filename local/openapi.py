@@ -125,7 +125,10 @@ def _unused(name: str, path: str, named: set[str]) -> str:
 
 
 def _operation(operation: Operation, shapes: _Shapes) -> Schema:
-    answers = {str(answer.status): _answer(answer, shapes) for answer in operation.answers}
+    answers: dict[str, Schema] = {}
+    for answer in operation.answers:
+        status, one = str(answer.status), _answer(answer, shapes)
+        answers[status] = _either(answers[status], one) if status in answers else one
     refusals = {
         str(status): {"$ref": f"#/components/responses/Refusal{status}"} for status in sorted(_refusals(operation))
     }
@@ -168,6 +171,16 @@ def _answer(answer: Answer, shapes: _Shapes) -> Schema:
     if media := answer.media if answer.shape else [one for one in answer.media if one != JSON]:
         drawn["content"] = {one: {"schema": shapes.of(answer.shape) if one == JSON else MEDIA[one]} for one in media}
     return drawn
+
+
+def _either(one: Schema, other: Schema) -> Schema:
+    """Two answers of one status, both of JSON."""
+    schemas = [answer["content"][JSON]["schema"] for answer in (one, other)]
+    return {
+        "description": f"{one['description']} Or: {other['description']}",
+        "headers": one["headers"] | other["headers"],
+        "content": {JSON: {"schema": {"anyOf": schemas}}},
+    }
 
 
 def _header(name: str) -> Schema:

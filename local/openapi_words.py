@@ -82,6 +82,10 @@ HEADERS: dict[str, Any] = {
         "description": "The share that is held or known to be empty, as `meta.coverage`; none if nothing was expected.",
         "schema": {"type": "number", "minimum": 0, "maximum": 1},
     },
+    "Preference-Applied": {
+        "description": "The preference that was heeded.",
+        "schema": {"type": "string", "enum": ["respond-async"]},
+    },
     "Idempotent-Replayed": {
         "description": "The answer that the same key got before.",
         "schema": {"type": "string", "enum": ["true"]},

@@ -5,6 +5,7 @@ Event (payload format 2.0, shortened; event.json is whole):
      "headers": {"authorization": "Bearer ..."}, "requestContext": {"http": {"method": "POST", ...}, ...}}
 Answer: {"status": "success", "job": "roll_up", "result": {"entries": 12, ...}, "started_at": "...",
          "completed_at": "...", "trigger": "cron"}
+Whoever does not wait says `Prefer: respond-async`: then it is 202, a run that is queued, and `Location`.
 Who calls again under the same `Idempotency-Key` hears the same, and no job runs. GET /api/cron computes statistics, and
 answers as ingestion pipelines do (jobs/ingest_markets.py).
 """
@@ -17,15 +18,20 @@ import msgspec
 from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.answer_later import ORDERED as ORDERED_ANSWER
+from marketdata.jobs.answer_later import answer_later
 from marketdata.jobs.answer_once import answer_once
 from marketdata.jobs.front_door import Door
 from marketdata.jobs.ingest_markets import ingest_markets
 from marketdata.jobs.known_instruments import KnownInstruments
-from marketdata.jobs.run_job import run_job
+from marketdata.jobs.ordered import order_job
+from marketdata.jobs.run_job import ORDERED, run_job
+from marketdata.model.job_run import JobRun
 from marketdata.observe import Handler
 from marketdata.serve.operation import Access, Answer, declared
 from marketdata.serve.parameter import Text
-from marketdata.serve.parameters import IDEMPOTENCY_KEY, REPLAYED
+from marketdata.serve.parameters import IDEMPOTENCY_KEY, PREFER, REPLAYED
+from marketdata.serve.preference import prefers_async
 from marketdata.serve.router import Request, Response, Router
 from marketdata.settings import Settings
 from marketdata.store.store import Store
@@ -45,6 +51,7 @@ def application(store: Store, settings: Settings, clock: Clock) -> Handler:
 def add_routes(router: Router, store: Store, settings: Settings, clock: Clock) -> None:
     """Add this function's routes, as infra/catalog.py lists them."""
     jobs, instruments = wiring.jobs(settings, store), KnownInstruments(store, clock)
+    orderable = tuple(job for job in jobs if job != ORDERED)
 
     def once(request: Request, what: str, work: Callable[[], str]) -> Response:
         key = request.header("idempotency-key")
@@ -52,8 +59,16 @@ def add_routes(router: Router, store: Store, settings: Settings, clock: Clock) -
         return Response(200, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
     @router.route("/v1/cron/<job>", ("GET", "POST"))
-    @declared("run_job", "Run a job now.", JOB_RAN, (JOB, IDEMPOTENCY_KEY), access=Access.CRON)
+    @declared(
+        "run_job", "Run a job now.", (JOB_RAN, ORDERED_ANSWER), (JOB, IDEMPOTENCY_KEY, PREFER), access=Access.CRON
+    )
     def cron(request: Request, job: str) -> Response:
+        def order() -> JobRun:
+            return order_job(store, job, clock.now(), jobs=orderable, trigger="cron")
+
+        if prefers_async(request.header("prefer")):
+            return answer_later(store, clock, request, ("cron", job, b""), order)
+
         def work() -> str:
             run = run_job(job, store, clock, _deadline(clock, request.context), trigger="cron", jobs=jobs)
             return msgspec.json.encode(run.document()).decode()

@@ -8,6 +8,7 @@
     POST /v1/webhooks/symbols   {"items": [{"symbol": "BTCUSDT", "base": "BTC", "quote": "USDT", "active": true}]}
 
 and the webhooks below /api/v1 too. Event: payload format 2.0, see event.json.
+Whoever does not wait for statistics says `Prefer: respond-async`: then it is 202, a run that is queued, and `Location`.
 Answer: 202 and {"accepted": 1, "duplicates": 0, "rejected": []}; of statistics 200 and what jobs/ingest_markets.py
 says. `side` is the taker's; prices and sizes may be JSON
 numbers too, which are read exactly. A request may carry an `Idempotency-Key`: sent again it is answered the same.
@@ -21,16 +22,20 @@ from marketdata import http_function, wiring
 from marketdata.clock import Clock
 from marketdata.exchange_access import ids_contiguous
 from marketdata.http_function import JSON, entry_point
+from marketdata.jobs.answer_later import ORDERED, answer_later
 from marketdata.jobs.answer_once import answer_once
 from marketdata.jobs.front_door import Door
 from marketdata.jobs.ingest_markets import ingest_markets, wanted_markets
 from marketdata.jobs.known_instruments import KnownInstruments
+from marketdata.jobs.ordered import order_job
 from marketdata.jobs.take_ticks import Taken, take_ticks
 from marketdata.jobs.take_webhooks import take_symbols, take_webhook_ticks
+from marketdata.model.job_run import JobRun
 from marketdata.observe import Handler, count
 from marketdata.serve.gateway_events import body, caller
 from marketdata.serve.operation import Access, Answer, declared
-from marketdata.serve.parameters import IDEMPOTENCY_KEY, REPLAYED
+from marketdata.serve.parameters import IDEMPOTENCY_KEY, PREFER, REPLAYED
+from marketdata.serve.preference import prefers_async
 from marketdata.serve.router import Request, Response, Router
 from marketdata.settings import Settings
 from marketdata.store.store import Store
@@ -39,6 +44,8 @@ from marketdata.store.store import Store
 MARGIN = timedelta(seconds=12)
 
 TAKEN = Answer("jobs.take_ticks.Taken", "What became of them.", 202, headers=(REPLAYED,))
+
+STATISTICS = "roi_stats"
 
 Take = Callable[[bytes], Taken]
 
@@ -80,15 +87,22 @@ def add_routes(router: Router, store: Store, settings: Settings, clock: Clock) -
         def work() -> str:
             return ingest_markets(store, instruments, clock, deadline, wanted, trigger="manual")
 
+        def order() -> JobRun:
+            markets = [instruments.find(symbol, None).key for symbol in dict.fromkeys(wanted or ())]
+            arguments = {"symbols": markets} if markets else {}
+            return order_job(store, STATISTICS, clock.now(), jobs=(STATISTICS,), trigger="manual", arguments=arguments)
+
         asked = (caller(request.event), "MarketsIngested", body(request.event))
+        if prefers_async(request.header("prefer")):
+            return answer_later(store, clock, request, asked, order)
         document, repeated = answer_once(store, clock.now(), request.header("idempotency-key"), asked, work)
         return Response(200, JSON, document, headers={REPLAYED: "true"} if repeated else {})
 
     @declared(
         "ingest",
         "Take trades of an exchange; or, where none are sent, compute statistics now.",
-        (TAKEN, Answer("serve.shapes.Pipeline", "Statistics were computed.", headers=(REPLAYED,))),
-        (IDEMPOTENCY_KEY,),
+        (TAKEN, ORDERED, Answer("serve.shapes.Pipeline", "Statistics were computed.", headers=(REPLAYED,))),
+        (IDEMPOTENCY_KEY, PREFER),
         body=("serve.shapes.PushedTrades", "serve.shapes.WantedMarkets"),
         access=Access.INGEST,
     )

@@ -18,7 +18,7 @@ from marketdata.store.supabase import SupabaseStore
 from tests.conftest import RunningSupabase
 from tests.contract.histories import BTC, ETH, MINUTE, MONDAY, NOON, span
 
-RUNNING, SUCCEEDED, FAILED, LOST = RunState
+QUEUED, RUNNING, SUCCEEDED, FAILED, LOST = RunState
 DAY = timedelta(days=1)
 ALL_OF_IT = Scope("coinbase", "BTC-USD", M1, span(0, 60))
 
@@ -50,6 +50,76 @@ def finish(store: Store, run: JobRun, at: datetime = NOON, state: RunState = SUC
 def states(store: Store, at: datetime = NOON) -> list[tuple[str, RunState]]:
     """Worker and state of every run, newest first."""
     return [(run.worker, run.state) for run in store.runs(now=at, limit=100)]
+
+
+def order(store: Store, name: str, at: datetime = NOON, kind: str = "gap_scan", **changes: Any) -> JobRun | None:
+    """Order a run that is wanted for an hour."""
+    settings: dict[str, Any] = {"wait_seconds": 3600, "trigger": "cron", "arguments": {}, "waiting_max": 3} | changes
+    return store.order_run(kind, order=name, now=at, **settings)
+
+
+def claim(store: Store, worker: str, at: datetime = NOON, exclusive: tuple[str, ...] = ()) -> JobRun | None:
+    return store.claim_run(worker, now=at, lease_seconds=60, exclusive_kinds=exclusive)
+
+
+# Ordered runs
+
+
+def test_an_order_comes_back_as_it_was_given_and_is_begun_once(store: Store) -> None:
+    queued = order(store, "one", arguments={"symbols": [["coinbase", "BTC-USD"]]})
+    assert queued is not None
+    assert (queued.state, queued.trigger, queued.arguments) == (QUEUED, "cron", {"symbols": [["coinbase", "BTC-USD"]]})
+    assert order(store, "one") == queued
+    with ThreadPoolExecutor(4) as pool:
+        begun = [run for run in pool.map(lambda number: claim(store, f"w{number}", NOON + MINUTE), range(4)) if run]
+    assert [(run.id, run.state, run.started_at, run.arguments) for run in begun] == [
+        (queued.id, RUNNING, NOON + MINUTE, queued.arguments)
+    ]
+    assert finish(store, begun[0], NOON + MINUTE)
+    assert states(store, NOON + MINUTE) == [(begun[0].worker, SUCCEEDED)]
+
+
+def test_the_oldest_order_is_begun_first_and_an_exclusive_one_waits_for_its_kind(store: Store) -> None:
+    running = start(store, "ann", kind="reconcile")
+    for name, kind in (("first", "reconcile"), ("second", "roll_up"), ("third", "reconcile")):
+        order(store, name, kind=kind)
+    exclusive = ("gap_scan", "reconcile")
+    begun = claim(store, "w1", exclusive=exclusive)
+    assert begun is not None
+    assert begun.kind == "roll_up"
+    assert claim(store, "w2", exclusive=exclusive) is None
+    finish(store, running)
+    kinds = [run.kind if (run := claim(store, f"w{number}", exclusive=exclusive)) else None for number in (3, 4)]
+    assert kinds == ["reconcile", None]
+
+
+def test_an_exclusive_run_that_was_killed_keeps_no_order_waiting(store: Store) -> None:
+    start(store, "dead", kind="reconcile")
+    order(store, "one", kind="reconcile")
+    begun = claim(store, "w", NOON + MINUTE, ("reconcile",))
+    assert begun is not None
+    assert begun.kind == "reconcile"
+
+
+def test_an_order_that_nobody_begins_in_its_time_is_lost(store: Store) -> None:
+    order(store, "one")
+    late = NOON + timedelta(hours=1)
+    assert states(store, late - MINUTE)[0][1] is QUEUED
+    assert states(store, late)[0][1] is LOST
+    assert claim(store, "w", late) is None
+    assert store.runs(now=late, limit=1)[0].finished_at == late
+
+
+def test_only_so_many_orders_wait(store: Store) -> None:
+    assert [order(store, f"o{number}") is not None for number in range(4)] == [True, True, True, False]
+    assert order(store, "o0") is not None
+    claim(store, "w")
+    assert order(store, "o5") is not None
+
+
+def test_an_order_stands_in_no_run_s_way(store: Store) -> None:
+    order(store, "one")
+    assert start(store, "ann", exclusive=True).worker == "ann"
 
 
 # Runs

@@ -6,8 +6,10 @@ from marketdata.model.timeframe import timeframe_named
 from marketdata.observe import Handler
 from marketdata.store.memory import MemoryStore
 
+from functions.api.handler import application as api_application
 from functions.cron.handler import application
-from tests.functions.calls import Answer, call, event, settings
+from functions.ordered.handler import application as ordered_application
+from tests.functions.calls import Answer, call, context, event, get, settings
 from tests.market import BTC, a_store, at, minutes
 
 RIGHT = {"authorization": "Bearer a-cron-secret"}
@@ -67,6 +69,44 @@ def test_a_call_that_is_sent_again_under_its_key_runs_no_job_and_hears_the_same(
     assert run(cron, RIGHT).json["result"]["entries"] == 0
     other = run(cron, keyed, job="gap_scan")
     assert (other.status, other.problem) == (422, "/problems/idempotency-key-reused")
+
+
+def test_who_does_not_wait_is_told_where_to_ask(cron: Handler, store: MemoryStore) -> None:
+    hurried = RIGHT | {"prefer": "respond-async"}
+    answer = run(cron, hurried)
+    assert (answer.status, answer.headers["preference-applied"]) == (202, "respond-async")
+    assert (answer.json["kind"], answer.json["state"], answer.json["trigger"]) == ("roll_up", "queued", "cron")
+    assert store.candles(BTC, timeframe_named("5m"), start=None, end=None, limit=10) == []
+    place = answer.headers["location"]
+    assert place == f"/v1/jobs?id={answer.json['id']}"
+    api = api_application(store, settings(), FakeClock(at("12:00")))
+    asked = place.partition("=")[2]
+    assert [one["state"] for one in get(api, "/v1/jobs", id=asked).json["data"]] == ["queued"]
+    ordered = ordered_application(store, settings(), FakeClock(at("12:00")))
+    done = ordered({"job": "ordered", "time": "2026-08-09T12:00:00Z"}, context())
+    assert done["result"] == {"done": 1, "failed": 0}
+    (told,) = get(api, "/v1/jobs", id=asked).json["data"]
+    assert (told["state"], told["result"]["entries"]) == ("succeeded", 1)
+    assert len(store.candles(BTC, timeframe_named("5m"), start=None, end=None, limit=10)) == 1
+
+
+def test_an_order_that_is_sent_again_under_its_key_is_one_order(cron: Handler, store: MemoryStore) -> None:
+    keyed = RIGHT | {"prefer": "respond-async", "idempotency-key": "at-noon"}
+    first, again = run(cron, keyed), run(cron, keyed)
+    assert first.headers["location"] == again.headers["location"]
+    assert [answer.headers.get("idempotent-replayed") for answer in (first, again)] == [None, "true"]
+    assert len(store.runs(now=at("12:00"), limit=10)) == 1
+
+
+@pytest.mark.parametrize("job", ["make_coffee", "ordered"])
+def test_what_cannot_be_ordered_is_refused_at_once(cron: Handler, job: str) -> None:
+    answer = run(cron, RIGHT | {"prefer": "respond-async"}, job=job)
+    assert (answer.status, answer.problem) == (404, "/problems/unknown-job")
+
+
+def test_nobody_orders_without_the_secret(cron: Handler, store: MemoryStore) -> None:
+    assert run(cron, {"prefer": "respond-async"}).status == 401
+    assert store.runs(now=at("12:00"), limit=10) == []
 
 
 def test_the_jobs_run_as_the_settings_say(store: MemoryStore) -> None:

@@ -13,6 +13,7 @@ from marketdata.store.memory import MemoryStore
 from functions.api.handler import application as api_application
 from functions.cron.handler import application as cron_application
 from functions.ingest.handler import application as ingest_application
+from functions.ordered.handler import application as ordered_application
 from functions.roi_stats.handler import application as job_application
 from tests.functions.calls import Answer, call, context, event, get, settings
 from tests.market import BTC, ETH, at, minutes
@@ -184,3 +185,16 @@ def test_cron_computes_too_in_the_pipeline_s_words_and_in_ours(store: MemoryStor
     ours = call(cron, event("POST", "/v1/cron/roi_stats", headers=bearer))
     assert (ours.json["job"], ours.json["result"]["roi_stats"]) == ("roi_stats", 15)
     assert call(cron, event("GET", "/api/cron")).problem == "/problems/unauthorized"
+
+
+def test_who_does_not_wait_for_statistics_is_told_where_to_ask(store: MemoryStore) -> None:
+    ingest = ingest_application(store, settings(INGEST_API_KEYS="key"), FakeClock(NOW))
+    headers = {"x-api-key": "key", "prefer": "respond-async"}
+    answer = call(ingest, event("POST", "/v1/ingest", headers=headers, body=json.dumps({"symbols": ["BTC-USD"]})))
+    assert (answer.status, answer.headers["preference-applied"]) == (202, "respond-async")
+    assert (answer.json["kind"], answer.json["state"]) == ("roi_stats", "queued")
+    ordered_application(store, settings(), FakeClock(NOW))({"job": "ordered"}, context())
+    done = next(run for run in store.runs(now=NOW, limit=10) if run.id == answer.json["id"])
+    assert (done.state.value, done.result["markets"]) == ("succeeded", 1)
+    unknown = call(ingest, event("POST", "/v1/ingest", headers=headers, body=json.dumps({"symbols": ["NOBODY"]})))
+    assert unknown.status == 404

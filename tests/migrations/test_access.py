@@ -224,6 +224,14 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "get_export_v1": {"p_id": "0" * 32},
     "claim_export_v1": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60},
     "claim_export_v2": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60},
+    "order_run_v1": {
+        "p_kind": "x",
+        "p_name": "x",
+        "p_now": "2026-11-24Z",
+        "p_wait_seconds": 60,
+        "p_trigger": "cron",
+    },
+    "claim_run_v1": {"p_worker": "w", "p_now": "2026-11-24Z", "p_lease_seconds": 60},
     "note_export_v1": {"p_id": "x", "p_worker": "w", "p_attempts": 1, "p_progress": {}},
     "finish_export_v1": {
         "p_id": "0" * 32,

@@ -410,9 +410,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "new-yorks-day-taken-for-utcs",
-        OANDA,
-        "timeframe.floor_ns(open_ns) != open_ns or row.volume < 0",
-        "row.volume < 0",
+        f"{LIBRARY}/exchanges/venue_candle.py",
+        "timeframe.floor_ns(open_ns) != open_ns",
+        "False",
         ("tests/unit/exchanges/test_oanda.py",),
     ),
     Mutant(

@@ -1881,6 +1881,8 @@ export interface components {
         "X-Data-Condition": "available" | "degraded" | "missing";
         /** @description The share that is held or known to be empty, as `meta.coverage`; none if nothing was expected. */
         "X-Data-Coverage": number;
+        /** @description The preference that was heeded. */
+        "Preference-Applied": "respond-async";
         /** @description The answer that the same key got before. */
         "Idempotent-Replayed": "true";
     };
@@ -3111,7 +3113,9 @@ export interface operations {
                  */
                 kind?: string;
                 /** @description States of runs, with commas between them. Also `states`, `status`. */
-                state?: ("running" | "succeeded" | "failed" | "lost" | "all")[];
+                state?: ("queued" | "running" | "succeeded" | "failed" | "lost" | "all")[];
+                /** @description The number of one run; without it, all. */
+                id?: number;
                 /** @description How many records at most; where there are more, the answer has a cursor to the next. */
                 limit?: number;
                 /** @description `next_cursor` of the page before, with the same question. */
@@ -3647,6 +3651,8 @@ export interface operations {
             header?: {
                 /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
                 "Idempotency-Key"?: string;
+                /** @description `respond-async`: do not wait; the answer is 202, and its Location says how it goes. */
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -3670,17 +3676,19 @@ export interface operations {
                     "application/json": components["schemas"]["Pipeline"];
                 };
             };
-            /** @description What became of them. */
+            /** @description What became of them. Or: As `Prefer: respond-async` asked: it is ordered, and begins within minutes. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Taken"];
+                    "application/json": components["schemas"]["Taken"] | components["schemas"]["RunRecord"];
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -3701,6 +3709,8 @@ export interface operations {
             header?: {
                 /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
                 "Idempotency-Key"?: string;
+                /** @description `respond-async`: do not wait; the answer is 202, and its Location says how it goes. */
+                Prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -3724,17 +3734,19 @@ export interface operations {
                     "application/json": components["schemas"]["Pipeline"];
                 };
             };
-            /** @description What became of them. */
+            /** @description What became of them. Or: As `Prefer: respond-async` asked: it is ordered, and begins within minutes. */
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Taken"];
+                    "application/json": components["schemas"]["Taken"] | components["schemas"]["RunRecord"];
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -3949,6 +3961,8 @@ export interface operations {
             header?: {
                 /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
                 "Idempotency-Key"?: string;
+                /** @description `respond-async`: do not wait; the answer is 202, and its Location says how it goes. */
+                Prefer?: string;
             };
             path: {
                 /**
@@ -3972,6 +3986,21 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description As `Prefer: respond-async` asked: it is ordered, and begins within minutes. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecord"];
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -3991,6 +4020,8 @@ export interface operations {
             header?: {
                 /** @description Whoever sends a request again under the same key is answered as the first time, and nothing is done twice. */
                 "Idempotency-Key"?: string;
+                /** @description `respond-async`: do not wait; the answer is 202, and its Location says how it goes. */
+                Prefer?: string;
             };
             path: {
                 /**
@@ -4014,6 +4045,21 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description As `Prefer: respond-async` asked: it is ordered, and begins within minutes. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecord"];
                 };
             };
             400: components["responses"]["Refusal400"];

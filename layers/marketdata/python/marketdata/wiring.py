@@ -239,12 +239,12 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
     from marketdata.jobs.fetch_snapshots import fetch_snapshots  # noqa: PLC0415
     from marketdata.jobs.order_history import order_history  # noqa: PLC0415
     from marketdata.jobs.reconcile import reconcile  # noqa: PLC0415
-    from marketdata.jobs.run_job import JOBS  # noqa: PLC0415
+    from marketdata.jobs.run_job import JOBS, ORDERED, with_orders  # noqa: PLC0415
     from marketdata.jobs.scan_gaps import gap_scan  # noqa: PLC0415
 
     history, grace = timedelta(days=settings.gap_history_days), timedelta(seconds=settings.gap_grace_seconds)
-    return {
-        **JOBS,
+    known: dict[str, Job] = {
+        **{name: job for name, job in JOBS.items() if name != ORDERED},
         "gap_scan": partial(gap_scan, history=history, grace=grace, retention=retention(settings)),
         "order_history": partial(order_history, history=history),
         "audit_coverage": partial(coverage_audit, history=history),
@@ -269,6 +269,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             outage=_outage(),
         ),
     }
+    return with_orders(known)
 
 
 def file_shelf(settings: Settings) -> FileShelf | None:

@@ -14,11 +14,12 @@ from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.binance_wire import NAME, AggregateMessage, epoch_nanoseconds, read_aggregate, taker
 from marketdata.exchanges.exchange import Request, TradePage
 from marketdata.exchanges.places import PLACES
-from marketdata.exchanges.wire import IDS_MAX, check_candle, check_trade, excerpt, steps
-from marketdata.model.candle import Candle, Source
+from marketdata.exchanges.venue_candle import venue_candle
+from marketdata.exchanges.wire import IDS_MAX, check_trade, excerpt, steps
+from marketdata.model.candle import Candle
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.model.times import nanoseconds, utc
+from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Trade
 
 REST_URL = PLACES["binance"].rest_url
@@ -125,33 +126,21 @@ def read_kline(
         raise ValueError(f"a row of {len(row)} columns")
     open_, high, low, close, volume = (Decimal(row[at]) for at in range(1, 6))
     quote_volume, trades, taker_buys = Decimal(row[7]), int(row[8]), Decimal(row[9])
-    open_time = utc(epoch_nanoseconds(int(row[0])))
-    if timeframe.floor(open_time) != open_time:
-        raise ValueError(f"misaligned row {row[0]}")
     if not 0 <= trades <= IDS_MAX or bool(trades) is not bool(volume):
         raise ValueError(f"{trades} trades of together {volume}")
-    for one in (volume, quote_volume, taker_buys):
-        check_candle(open_, high, low, close, one)
-    if not trades:
-        return None
-    return Candle(
-        exchange=exchange,
-        symbol=symbol,
-        timeframe=timeframe,
-        open_time=open_time,
-        open=open_,
-        high=high,
-        low=low,
-        close=close,
+    made = venue_candle(
+        exchange,
+        symbol,
+        timeframe,
+        open_ns=epoch_nanoseconds(int(row[0])),
+        prices=(open_, high, low, close),
         volume=volume,
+        observed_at=observed_at,
         quote_volume=quote_volume,
         trades=trades,
         taker_buy_volume=taker_buys,
-        first_id=None,
-        last_id=None,
-        source=Source.VENUE,
-        observed_at=observed_at,
     )
+    return made if trades else None
 
 
 def _read_trade(row: _TradeRow, symbol: str) -> Trade:

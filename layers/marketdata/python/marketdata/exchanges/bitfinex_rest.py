@@ -11,11 +11,12 @@ import msgspec
 from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import Refusal, Request, TradePage
 from marketdata.exchanges.places import PLACES
-from marketdata.exchanges.wire import check_candle, check_trade, excerpt, steps
-from marketdata.model.candle import Candle, Source
+from marketdata.exchanges.venue_candle import venue_candle
+from marketdata.exchanges.wire import check_trade, excerpt, steps
+from marketdata.model.candle import Candle
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.model.times import nanoseconds, utc
+from marketdata.model.times import nanoseconds
 from marketdata.model.trade import Side, Trade
 
 NAME = "bitfinex"
@@ -107,26 +108,13 @@ class BitfinexRest:
         return TradePage(tuple(trades), None)
 
     def _candle(self, row: _Row, symbol: str, timeframe: Timeframe, observed_at: datetime) -> Candle:
-        check_candle(row.open, row.high, row.low, row.close, row.volume)
-        open_time = utc(row.time_ms * NANOSECONDS_A_MILLISECOND)
-        if timeframe.floor(open_time) != open_time:
-            raise ValueError(f"misaligned row {row}")
-        return Candle(
-            exchange=self.name,
-            symbol=symbol,
-            timeframe=timeframe,
-            open_time=open_time,
-            open=row.open,
-            high=row.high,
-            low=row.low,
-            close=row.close,
+        return venue_candle(
+            self.name,
+            symbol,
+            timeframe,
+            open_ns=row.time_ms * NANOSECONDS_A_MILLISECOND,
+            prices=(row.open, row.high, row.low, row.close),
             volume=row.volume,
-            quote_volume=None,
-            trades=None,
-            taker_buy_volume=None,
-            first_id=None,
-            last_id=None,
-            source=Source.VENUE,
             observed_at=observed_at,
         )
 

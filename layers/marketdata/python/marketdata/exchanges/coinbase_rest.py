@@ -14,11 +14,12 @@ from marketdata.exchanges.coinbase_wire import NAME, TAKER, by_id
 from marketdata.exchanges.exchange import Request, TradePage
 from marketdata.exchanges.iso_times import iso_nanoseconds
 from marketdata.exchanges.places import PLACES
-from marketdata.exchanges.wire import check_candle, check_trade, excerpt, steps
-from marketdata.model.candle import Candle, Source
+from marketdata.exchanges.venue_candle import venue_candle
+from marketdata.exchanges.wire import check_trade, excerpt, steps
+from marketdata.model.candle import Candle
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.model.times import NANOSECONDS_A_SECOND, rfc3339, utc
+from marketdata.model.times import NANOSECONDS_A_SECOND, rfc3339
 from marketdata.model.trade import Trade
 
 REST_URL = PLACES["coinbase"].rest_url
@@ -89,26 +90,13 @@ class CoinbaseRest:
         observed_at: datetime,
     ) -> Candle:
         time_s, low, high, open_, close, volume = row
-        check_candle(open_, high, low, close, volume)
-        open_time = utc(time_s * NANOSECONDS_A_SECOND)
-        if timeframe.floor(open_time) != open_time:
-            raise ValueError(f"misaligned row {row}")
-        return Candle(
-            exchange=self.name,
-            symbol=symbol,
-            timeframe=timeframe,
-            open_time=open_time,
-            open=open_,
-            high=high,
-            low=low,
-            close=close,
+        return venue_candle(
+            self.name,
+            symbol,
+            timeframe,
+            open_ns=time_s * NANOSECONDS_A_SECOND,
+            prices=(open_, high, low, close),
             volume=volume,
-            quote_volume=None,
-            trades=None,
-            taker_buy_volume=None,
-            first_id=None,
-            last_id=None,
-            source=Source.VENUE,
             observed_at=observed_at,
         )
 

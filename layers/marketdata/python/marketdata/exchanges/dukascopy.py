@@ -11,19 +11,15 @@ from decimal import Decimal
 
 from marketdata.errors import RequestInvalid
 from marketdata.exchanges.dukascopy_instruments import listing
-from marketdata.model.candle import Candle, Source
+from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide, sided
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.model.times import NANOSECONDS_A_SECOND, utc
 
 NAME = "dukascopy"
 USUAL_SIDE = PriceSide.BID
 """Dukascopy's own charts show the bid."""
-
-Prices = tuple[Decimal, Decimal, Decimal, Decimal]
-"""Open, high, low, close."""
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -60,45 +56,6 @@ def require_times(milliseconds: Sequence[int], span: Span) -> None:
     end = (span.end - span.start) // timedelta(milliseconds=1)
     if milliseconds and not 0 <= milliseconds[0] <= milliseconds[-1] < end:
         raise ValueError(f"ticks from {milliseconds[0]} ms to {milliseconds[-1]} ms are not of {end} ms")
-
-
-def candle(
-    exchange: str,
-    symbol: str,
-    timeframe: Timeframe,
-    *,
-    open_ns: int,
-    prices: Prices,
-    volume: Decimal,
-    observed_at: datetime,
-) -> Candle:
-    """One candle of the archive; `volume` in base currency.
-
-    Raises: ValueError where no market can have made it.
-    """
-    opens, highest, lowest, closes = prices
-    if not 0 < lowest <= min(opens, closes) <= max(opens, closes) <= highest or volume < 0:
-        raise ValueError(f"a candle cannot be {prices} with a volume of {volume}")
-    if timeframe.floor_ns(open_ns) != open_ns:
-        raise ValueError(f"a {timeframe} candle cannot open at {open_ns / NANOSECONDS_A_SECOND} s")
-    return Candle(
-        exchange=exchange,
-        symbol=symbol,
-        timeframe=timeframe,
-        open_time=utc(open_ns),
-        open=opens,
-        high=highest,
-        low=lowest,
-        close=closes,
-        volume=volume,
-        quote_volume=None,
-        trades=None,
-        taker_buy_volume=None,
-        first_id=None,
-        last_id=None,
-        source=Source.VENUE,
-        observed_at=observed_at,
-    )
 
 
 def base_units(millions: Decimal) -> Decimal:

@@ -18,7 +18,6 @@ from marketdata.exchanges.dukascopy import (
     NAME,
     USUAL_SIDE,
     base_units,
-    candle,
     candle_spans,
     hours,
     instrument,
@@ -28,6 +27,7 @@ from marketdata.exchanges.dukascopy import (
 )
 from marketdata.exchanges.dukascopy_instruments import Listing, listing
 from marketdata.exchanges.exchange import ArchiveFile, Request
+from marketdata.exchanges.venue_candle import venue_candle
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide, sided
@@ -128,7 +128,7 @@ class DukascopyClassic:
             if not before < seconds < end:
                 raise ValueError(f"a candle at {seconds} s follows one at {before} s of {end}")
             before = seconds
-            yield candle(
+            yield venue_candle(
                 self.name,
                 symbol,
                 file.timeframe,

@@ -19,7 +19,6 @@ from marketdata.exchanges.dukascopy import (
     NAME,
     USUAL_SIDE,
     base_units,
-    candle,
     candle_spans,
     hours,
     instrument,
@@ -29,6 +28,7 @@ from marketdata.exchanges.dukascopy import (
 )
 from marketdata.exchanges.dukascopy_instruments import Listing, listing
 from marketdata.exchanges.exchange import ArchiveFile, Request
+from marketdata.exchanges.venue_candle import venue_candle
 from marketdata.model.candle import Candle
 from marketdata.model.instrument import Instrument
 from marketdata.model.quote import PriceSide, sided
@@ -155,7 +155,7 @@ def _candles(exchange: str, body: _Candles, file: ArchiveFile, observed_at: date
     for open_ns, opens, highest, lowest, closes, volume in zip(times, *columns, body.volumes, strict=True):
         _require_inside(open_ns, file.span)
         prices = (opens, highest, lowest, closes)
-        yield candle(
+        yield venue_candle(
             exchange,
             symbol,
             file.timeframe,

@@ -17,12 +17,13 @@ from marketdata.errors import RemoteMalformed, RequestInvalid
 from marketdata.exchanges.exchange import LiveTrades, Refusal, Request
 from marketdata.exchanges.iso_times import iso_nanoseconds
 from marketdata.exchanges.places import OANDA_STREAM_URL, PLACES
-from marketdata.model.candle import Candle, Source
+from marketdata.exchanges.venue_candle import venue_candle
+from marketdata.model.candle import Candle
 from marketdata.model.events import Event, Heartbeat, Ignored, Malformed, Refused, Subscribed
 from marketdata.model.quote import PriceSide, Quote, side_of
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.model.times import rfc3339, utc
+from marketdata.model.times import rfc3339
 
 NAME = "oanda"
 STREAM_URL = OANDA_STREAM_URL
@@ -236,28 +237,16 @@ class OandaRest:
             prices = {PriceSide.BID: row.bid, PriceSide.ASK: row.ask, PriceSide.MID: row.mid}[side]
             if prices is None:
                 raise ValueError(f"no {side} prices at {row.time}")
-            if not _LEAST < prices.l <= min(prices.o, prices.c) <= max(prices.o, prices.c) <= prices.h < _GREATEST:
-                raise ValueError(f"a candle cannot be {prices}")
-            open_ns = iso_nanoseconds(row.time)
-            if timeframe.floor_ns(open_ns) != open_ns or row.volume < 0:
-                raise ValueError(f"no {timeframe} candle of UTC opens at {row.time} with {row.volume} prices")
-            yield Candle(
-                exchange=self.name,
-                symbol=symbol,
-                timeframe=timeframe,
-                open_time=utc(open_ns),
-                open=prices.o,
-                high=prices.h,
-                low=prices.l,
-                close=prices.c,
+            yield venue_candle(
+                self.name,
+                symbol,
+                timeframe,
+                open_ns=iso_nanoseconds(row.time),
+                prices=(prices.o, prices.h, prices.l, prices.c),
                 volume=Decimal(row.volume),
-                quote_volume=None,
-                trades=row.volume,
-                taker_buy_volume=None,
-                first_id=None,
-                last_id=None,
-                source=Source.VENUE if row.complete else Source.PARTIAL,
                 observed_at=observed_at,
+                trades=row.volume,
+                complete=row.complete,
             )
 
 

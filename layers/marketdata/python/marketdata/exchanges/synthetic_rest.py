@@ -11,12 +11,13 @@ import msgspec
 from marketdata.errors import RemoteMalformed
 from marketdata.exchanges.exchange import Request, TradePage
 from marketdata.exchanges.synthetic import QUOTES_NAME, TRADES_NAME, USUAL_SIDE
-from marketdata.exchanges.wire import check_candle, check_trade, excerpt, steps
-from marketdata.model.candle import Candle, Source
+from marketdata.exchanges.venue_candle import venue_candle
+from marketdata.exchanges.wire import check_trade, excerpt, steps
+from marketdata.model.candle import Candle
 from marketdata.model.quote import side_of
 from marketdata.model.span import Span
 from marketdata.model.timeframe import Timeframe
-from marketdata.model.times import EPOCH, NANOSECONDS_A_SECOND, utc
+from marketdata.model.times import EPOCH, NANOSECONDS_A_SECOND
 from marketdata.model.trade import Side, Trade
 
 CANDLES_A_REQUEST = 1_000
@@ -63,27 +64,17 @@ class SyntheticCandles:
 
     def _candle(self, row: _Row, symbol: str, timeframe: Timeframe, observed_at: datetime) -> Candle:
         time_s, open_, high, low, close, volume, trades = row
-        check_candle(open_, high, low, close, volume)
-        open_time = utc(time_s * NANOSECONDS_A_SECOND)
-        if timeframe.floor(open_time) != open_time or trades < 0:
-            raise ValueError(f"no {timeframe} candle opens at {time_s} with {trades} trades")
-        return Candle(
-            exchange=self.name,
-            symbol=symbol,
-            timeframe=timeframe,
-            open_time=open_time,
-            open=open_,
-            high=high,
-            low=low,
-            close=close,
+        if trades < 0:
+            raise ValueError(f"{trades} trades")
+        return venue_candle(
+            self.name,
+            symbol,
+            timeframe,
+            open_ns=time_s * NANOSECONDS_A_SECOND,
+            prices=(open_, high, low, close),
             volume=volume,
-            quote_volume=None,
-            trades=trades,
-            taker_buy_volume=None,
-            first_id=None,
-            last_id=None,
-            source=Source.VENUE,
             observed_at=observed_at,
+            trades=trades,
         )
 
 

@@ -29,6 +29,9 @@ def query_jobs(store: WorkStore, cursors: Cursors, clock: Clock, query: RunQuery
 def find_run_page(store: WorkStore, cursors: Cursors, clock: Clock, query: RunQuery) -> RunPage:
     """One page of runs. Raises: RequestInvalid, StoreError."""
     before, now = cursors.read_after(query.question, query.cursor) if query.cursor is not None else None, clock.now()
+    if query.id is not None:
+        found = store.runs(now=now, kind=query.kind, states=query.states, limit=1, before_id=query.id + 1)
+        return RunPage(tuple(run for run in found if run.id == query.id), None, now)
     runs = store.runs(now=now, kind=query.kind, states=query.states, limit=query.limit, before_id=before)
     more = len(runs) == query.limit
     return RunPage(tuple(runs), cursors.issue_after(query.question, runs[-1].id) if more else None, now)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from marketdata.clock import Clock
 from marketdata.errors import NotFound, RequestInvalid
@@ -12,6 +13,7 @@ from marketdata.jobs.backfill import backfill
 from marketdata.jobs.export import export
 from marketdata.jobs.fetch_snapshots import fetch_snapshots
 from marketdata.jobs.order_history import order_history
+from marketdata.jobs.ordered import run_ordered
 from marketdata.jobs.reconcile import reconcile
 from marketdata.jobs.recorded_run import RecordedRun
 from marketdata.jobs.roi_stats import roi_stats
@@ -24,23 +26,35 @@ from marketdata.store.store import Store
 Job = Callable[[Store, Clock, datetime], dict[str, object]]
 """Does its work until a deadline and says what it did."""
 
-JOBS: dict[str, Job] = {
-    "roll_up": roll_up,
-    "gap_scan": gap_scan,
-    "order_history": order_history,
-    "backfill": backfill,
-    "reconcile": reconcile,
-    "audit_coverage": coverage_audit,
-    "fetch_snapshots": fetch_snapshots,
-    "roi_stats": roi_stats,
-    "export": export,
-    "alerts": alerts,
-}
-"""Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
+ORDERED = "ordered"
+"""The job that runs those that were ordered."""
 
-OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats", "export", "alerts"})
-"""Jobs of which several may run at once: the queue of changes has its own lock, each gap, export and message a
+OVERLAPPING = frozenset({"roll_up", "order_history", "backfill", "roi_stats", "export", "alerts", ORDERED})
+"""Jobs of which several may run at once: the queue of changes has its own lock, each gap, export, message and order a
 lease, and statistics are the same whoever computes them."""
+
+
+def with_orders(jobs: Mapping[str, Job]) -> dict[str, Job]:
+    """These jobs, and the one that runs those of them that were ordered."""
+    exclusive = frozenset(jobs) - OVERLAPPING
+    return {**jobs, ORDERED: partial(run_ordered, jobs=jobs, exclusive=exclusive)}
+
+
+JOBS: dict[str, Job] = with_orders(
+    {
+        "roll_up": roll_up,
+        "gap_scan": gap_scan,
+        "order_history": order_history,
+        "backfill": backfill,
+        "reconcile": reconcile,
+        "audit_coverage": coverage_audit,
+        "fetch_snapshots": fetch_snapshots,
+        "roi_stats": roi_stats,
+        "export": export,
+        "alerts": alerts,
+    }
+)
+"""Every job as it runs where nothing is set; `wiring.jobs` has them as the settings say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,12 @@ from marketdata.model.timeframe import Timeframe
 
 
 class RunState(StrEnum):
-    """What became of a run. One that neither finished nor renewed its lease in time is lost: it was killed."""
+    """What became of a run. One that neither finished nor renewed its lease in time is lost: it was killed.
 
+    One that was ordered is queued until somebody begins it; one that nobody began in its time is lost too.
+    """
+
+    QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -39,7 +43,7 @@ class JobRun:
     `worker` is one process doing one run, and no other: by it a run is told from every other. `trigger` is what asked
     for it (schedule, cron, operator). A schedule's run has its `scheduled_time`, of which one at most runs or succeeds.
     `result` counts what was done; `error` says why it failed, without secrets. A lost one was finished when its lease
-    ran out.
+    ran out. `arguments` are what an ordered run is to do.
     """
 
     id: int
@@ -54,3 +58,4 @@ class JobRun:
     finished_at: datetime | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)

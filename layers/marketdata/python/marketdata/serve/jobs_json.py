@@ -46,6 +46,11 @@ def jobs_body(runs: Sequence[JobRun], next_cursor: str | None, as_of: datetime) 
     return msgspec.json.encode(Runs([_record(run) for run in runs], next_cursor, RunsMeta(rfc3339(as_of)))).decode()
 
 
+def run_body(run: JobRun) -> str:
+    """One run by itself."""
+    return msgspec.json.encode(_record(run)).decode()
+
+
 def _record(run: JobRun) -> RunRecord:
     scope, span = run.scope, run.scope.span
     return RunRecord(

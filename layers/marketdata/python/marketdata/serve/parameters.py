@@ -41,6 +41,12 @@ DECIMALS: Choice[AsJson] = Choice(
 )
 REPLAYED = "Idempotent-Replayed"
 """The header of an answer that was given before, to the same request under the same key."""
+PREFER = Text(
+    "Prefer",
+    "`respond-async`: do not wait; the answer is 202, and its Location says how it goes.",
+    place="header",
+    characters_max=255,
+)
 IDEMPOTENCY_KEY = Text(
     "Idempotency-Key",
     "Whoever sends a request again under the same key is answered as the first time, and nothing is done twice.",

@@ -49,12 +49,14 @@ RUN_STATES: Choices[RunState] = Choices(
 )
 KIND = Text("kind", "The name of a job; without it, every job.", aliases=("job",), example="backfill")
 
+RUN_NUMBER = Whole("id", "The number of one run; without it, all.", default=0, least=0, most=2**53 - 1)
+
 VIEW = (FILL, INDICATORS, DECIMALS, TIMES, FORMAT)
 CANDLES = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END, CANDLE_LIMIT, ORDER, CURSOR, *VIEW)
 COUNT = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, START, END)
 LATEST = (SYMBOL_REQUIRED, EXCHANGE, TIMEFRAME, CANDLE_LIMIT, *VIEW)
 GAPS = (SYMBOL, EXCHANGE, GAP_STATES, SHORT_LIMIT, CURSOR)
-RUNS = (KIND, RUN_STATES, SHORT_LIMIT, CURSOR)
+RUNS = (KIND, RUN_STATES, RUN_NUMBER, SHORT_LIMIT, CURSOR)
 COVERAGE = (SYMBOL, EXCHANGE, TIMEFRAME, START, END)
 METADATA = (SYMBOL, EXCHANGE)
 PLAIN_GAPS_LIMIT = Whole(SHORT_LIMIT.name, SHORT_LIMIT.description, default=SHORT_LIMIT_MAX, most=SHORT_LIMIT_MAX)
@@ -179,17 +181,18 @@ def _gap_query(given: Given, limit: Whole) -> GapQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """A question for runs of jobs, newest first; None asks for every kind."""
+    """A question for runs of jobs, newest first; None asks for every kind, and `id` for one run."""
 
     kind: str | None = None
     states: tuple[RunState, ...] = tuple(RunState)
     limit: int = SHORT_LIMIT_DEFAULT
     cursor: str | None = None
+    id: int | None = None
 
     @property
     def question(self) -> str:
         """What is asked, in one spelling: what a cursor is bound to."""
-        return "\n".join(("runs", self.kind or "", *self.states))
+        return "\n".join(("runs", self.kind or "", *self.states, *([str(self.id)] if self.id else [])))
 
 
 def run_query(parameters: Mapping[str, str]) -> RunQuery:
@@ -200,6 +203,7 @@ def run_query(parameters: Mapping[str, str]) -> RunQuery:
         states=RUN_STATES.of(given),
         limit=SHORT_LIMIT.of(given),
         cursor=CURSOR.of(given),
+        id=RUN_NUMBER.of(given) or None,
     )
 
 

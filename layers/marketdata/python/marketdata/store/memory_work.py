@@ -55,6 +55,33 @@ class MemoryWork(MemoryLedger):
             begun = JobRun(0, kind, worker, trigger, RunState.RUNNING, now, lease_until, scheduled_time, scope)
             return self._runs.start(begun, exclusive)
 
+    def order_run(
+        self,
+        kind: str,
+        *,
+        order: str,
+        now: datetime,
+        wait_seconds: float,
+        trigger: str,
+        arguments: Mapping[str, Any],
+        waiting_max: int,
+    ) -> JobRun | None:
+        """See Store. Raises: StoreError without a kind, a name or a time."""
+        refuse("order_run", [lease_refused(kind, wait_seconds), lease_refused(order, wait_seconds)])
+        with self._lock:
+            wanted_until = now + timedelta(seconds=wait_seconds)
+            queued = JobRun(0, kind, order, trigger, RunState.QUEUED, now, wanted_until, arguments=dict(arguments))
+            return self._runs.order(queued, waiting_max)
+
+    def claim_run(
+        self, worker: str, *, now: datetime, lease_seconds: float, exclusive_kinds: Collection[str]
+    ) -> JobRun | None:
+        """See Store. Raises: StoreError without a worker or lease."""
+        refuse("claim_run", [lease_refused(worker, lease_seconds)])
+        with self._lock:
+            self._runs.lose(now)
+            return self._runs.claim(worker, now, timedelta(seconds=lease_seconds), exclusive_kinds)
+
     def renew_run(self, run: JobRun, *, now: datetime, lease_seconds: float) -> bool:
         """See Store. Raises: StoreError without a lease."""
         refuse("renew_run", [lease_refused(run.worker, lease_seconds)])

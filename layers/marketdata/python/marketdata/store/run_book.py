@@ -20,13 +20,14 @@ class RunBook:
         self._runs: dict[int, JobRun] = {}
         self._numbers = count(1)
         self._running: set[int] = set()
+        self._queued: set[int] = set()
         self._of_worker: dict[str, int] = {}
         # The newest of a kind and scheduled time: only it can be running or have succeeded.
         self._of_time: dict[tuple[str, datetime], int] = {}
 
     def lose(self, now: datetime) -> None:
         """Write down which runs have lost their lease."""
-        for run in [_as_of(self._runs[number], now) for number in self._running]:
+        for run in [_as_of(self._runs[number], now) for number in (*self._running, *self._queued)]:
             self._put(run)
 
     def start(self, begun: JobRun, exclusive: bool) -> JobRun:
@@ -40,6 +41,31 @@ class RunBook:
         if run.scheduled_time:
             self._of_time[run.kind, run.scheduled_time] = run.id
         return run
+
+    def order(self, queued: JobRun, waiting_max: int) -> JobRun | None:
+        """See Store.order_run; `queued` has no number yet."""
+        if queued.worker in self._of_worker:
+            return _as_of(self._runs[self._of_worker[queued.worker]], queued.started_at)
+        waiting = [self._runs[number] for number in self._queued]
+        if sum(run.lease_until > queued.started_at for run in waiting) >= waiting_max:
+            return None
+        run = replace(queued, id=next(self._numbers))
+        self._put(run)
+        self._of_worker[run.worker] = run.id
+        return run
+
+    def claim(self, worker: str, now: datetime, lease: timedelta, exclusive: Collection[str]) -> JobRun | None:
+        """See Store.claim_run."""
+        running = {self._runs[number].kind for number in self._running} & {*exclusive}
+        free = (self._runs[number] for number in sorted(self._queued) if self._runs[number].kind not in running)
+        queued = next(free, None)
+        if queued is None:
+            return None
+        del self._of_worker[queued.worker]
+        begun = replace(queued, state=RunState.RUNNING, worker=worker, started_at=now, lease_until=now + lease)
+        self._put(begun)
+        self._of_worker[worker] = begun.id
+        return begun
 
     def renew(self, run: JobRun, now: datetime, lease: timedelta) -> bool:
         """See Store.renew_run."""
@@ -91,14 +117,16 @@ class RunBook:
 
     def _put(self, run: JobRun) -> None:
         self._runs[run.id] = run
-        if run.state is RunState.RUNNING:
-            self._running.add(run.id)
-        else:
-            self._running.discard(run.id)
+        for state, numbers in ((RunState.RUNNING, self._running), (RunState.QUEUED, self._queued)):
+            if run.state is state:
+                numbers.add(run.id)
+            else:
+                numbers.discard(run.id)
 
     def _remove(self, run: JobRun) -> None:
         del self._runs[run.id], self._of_worker[run.worker]
         self._running.discard(run.id)
+        self._queued.discard(run.id)
         if run.scheduled_time and self._of_time[run.kind, run.scheduled_time] == run.id:
             del self._of_time[run.kind, run.scheduled_time]
 
@@ -111,6 +139,6 @@ class RunBook:
 
 def _as_of(run: JobRun, now: datetime) -> JobRun:
     """The run, lost if its lease has ended."""
-    if run.state is RunState.RUNNING and run.lease_until <= now:
+    if run.state in (RunState.RUNNING, RunState.QUEUED) and run.lease_until <= now:
         return replace(run, state=RunState.LOST, finished_at=run.lease_until)
     return run

@@ -30,6 +30,7 @@ class RunRow(msgspec.Struct):
     finished_at: datetime | None
     result: dict[str, Any]
     error: str
+    arguments: dict[str, Any] = {}
 
     @property
     def run(self) -> JobRun:
@@ -47,6 +48,7 @@ class RunRow(msgspec.Struct):
             finished_at=in_utc(self.finished_at),
             result=self.result,
             error=self.error,
+            arguments=self.arguments,
         )
 
     @property

@@ -46,6 +46,41 @@ class SupabaseWork:
         }
         return self._client.call("start_run", "start_run_v1", arguments, RunRow).run
 
+    def order_run(
+        self,
+        kind: str,
+        *,
+        order: str,
+        now: datetime,
+        wait_seconds: float,
+        trigger: str,
+        arguments: Mapping[str, Any],
+        waiting_max: int,
+    ) -> JobRun | None:
+        """See Store."""
+        sent = {
+            "p_kind": kind,
+            "p_name": order,
+            "p_now": time_text(now),
+            "p_wait_seconds": wait_seconds,
+            "p_trigger": trigger,
+            "p_arguments": dict(arguments),
+            "p_waiting_max": waiting_max,
+        }
+        return next((row.run for row in self._client.call("order_run", "order_run_v1", sent, list[RunRow])), None)
+
+    def claim_run(
+        self, worker: str, *, now: datetime, lease_seconds: float, exclusive_kinds: Collection[str]
+    ) -> JobRun | None:
+        """See Store. An answer that was lost on the way leaves a run that nobody does, until its lease ends."""
+        sent = {
+            "p_worker": worker,
+            "p_now": time_text(now),
+            "p_lease_seconds": lease_seconds,
+            "p_exclusive_kinds": sorted(exclusive_kinds),
+        }
+        return next((row.run for row in self._client.call("claim_run", "claim_run_v1", sent, list[RunRow])), None)
+
     def renew_run(self, run: JobRun, *, now: datetime, lease_seconds: float) -> bool:
         """See Store."""
         arguments = {**_held(run, now), "p_lease_seconds": lease_seconds}

@@ -42,6 +42,32 @@ class WorkStore(Protocol):
         """
         ...
 
+    def order_run(
+        self,
+        kind: str,
+        *,
+        order: str,
+        now: datetime,
+        wait_seconds: float,
+        trigger: str,
+        arguments: Mapping[str, Any],
+        waiting_max: int,
+    ) -> JobRun | None:
+        """Queue a run for whoever claims it, for so long; None if so many wait. `order` names it as a worker would.
+
+        Saying it again under the same name is the same run, as it is now.
+        """
+        ...
+
+    def claim_run(
+        self, worker: str, *, now: datetime, lease_seconds: float, exclusive_kinds: Collection[str]
+    ) -> JobRun | None:
+        """Begin the oldest run that is queued; None if nothing is. `worker` is told from every other by its name.
+
+        One of the exclusive kinds waits while another of its kind runs. No two workers are ever given the same run.
+        """
+        ...
+
     def renew_run(self, run: JobRun, *, now: datetime, lease_seconds: float) -> bool:
         """Hold the lease for so long from `now`; False when it had ended: then nothing changed."""
         ...
