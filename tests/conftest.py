@@ -45,7 +45,7 @@ set session_replication_role = origin;
 """
 
 # The quick loop (`make check`) draws fewer examples; `make test` draws hypothesis' own hundred.
-hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=10, deadline=None)
 hypothesis.settings.register_profile("whole", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "whole"))
 

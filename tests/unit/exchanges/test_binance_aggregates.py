@@ -86,7 +86,7 @@ def test_the_newest_aggregates_of_all_take_one_request() -> None:
     assert book.asked == [{"symbol": "BTCUSDT", "limit": "1000"}]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
 def test_any_trade_is_found_and_a_page_ends_with_its_aggregate(seed: int) -> None:
     book, source = Book(60_000, seed), random.Random(seed)
     newest = book.rows[-1]["l"]

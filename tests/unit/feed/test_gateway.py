@@ -139,6 +139,7 @@ async def test_a_client_that_goes_away_frees_its_place(serve: Serve, session: Cl
         assert response.status == 200
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_is_dropped_and_the_others_hear_on(
     serve: Serve, session: ClientSession
 ) -> None:

@@ -237,6 +237,7 @@ async def test_a_gap_is_filled_by_trades_and_proven(
             assert {one.source for one in candles} == {Source.PROVEN}
 
 
+@pytest.mark.slow
 async def test_a_long_gap_is_filled_by_the_exchanges_own_candles() -> None:
     span = Span(LISTED, LISTED + 180 * MINUTE)
     async with rig("trade", Faults(), BinanceAggregateSearch(NAME)) as made:

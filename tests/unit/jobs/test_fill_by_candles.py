@@ -168,6 +168,7 @@ async def test_a_candle_that_may_still_grow_is_not_taken() -> None:
         assert writer.remaining == (Span(span.end - 2 * MINUTE, span.end),)
 
 
+@pytest.mark.slow
 async def test_all_the_time_before_the_first_trade_of_all_costs_one_search() -> None:
     span = Span(OPENING - timedelta(days=300), OPENING + timedelta(minutes=30))
     async with past_exchange() as exchange:
@@ -230,6 +231,7 @@ async def test_an_impossible_candle_that_no_trades_replace_stays_missing_with_it
         assert str(int(bad.start.timestamp())) in writer.notes[0]
 
 
+@pytest.mark.slow
 async def test_a_quiet_market_is_not_believed_silent_in_the_minute_of_an_impossible_candle() -> None:
     span = ago(0, minutes=600)
     traded = [one[0] for one in tape_outlines(QUIET, span)]

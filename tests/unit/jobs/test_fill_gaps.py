@@ -152,6 +152,7 @@ async def test_a_piece_that_cannot_be_had_does_not_keep_older_ones_waiting() -> 
         assert open_spans(exchange) == (refused,)
 
 
+@pytest.mark.slow
 async def test_a_market_older_than_its_first_trade_is_empty_as_far_as_it_was_ordered() -> None:
     begins = OPENING
     asked = Span(begins - timedelta(days=400), begins + timedelta(hours=30))
@@ -245,6 +246,7 @@ async def test_minutes_in_which_nobody_traded_are_said_to_be_so() -> None:
         assert stored(exchange, QUIET) == []
 
 
+@pytest.mark.slow
 async def test_a_quiet_product_is_filled_where_it_traded_and_empty_where_it_did_not() -> None:
     hole = ago(0, minutes=900)
     async with past_exchange() as exchange:

@@ -215,6 +215,7 @@ async def test_quiet_minutes_are_believed_and_an_outage_of_a_week_is_not() -> No
         assert exchange.ledger(GapState.NO_TRADES) == [*holes[:3], holes[4]]
 
 
+@pytest.mark.slow
 async def test_an_outage_that_fits_one_answer_is_not_taken_for_silence_either() -> None:
     pages, holes = invented((200, 2_000), (2_500, 5))
     async with recorded(pages, held=True) as exchange:

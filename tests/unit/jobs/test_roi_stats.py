@@ -108,6 +108,7 @@ def test_a_repaired_minute_corrects_the_row_of_its_edge() -> None:
     assert hour.best > 1
 
 
+@pytest.mark.slow
 def test_a_run_out_of_time_leaves_markets_that_the_next_begins_with() -> None:
     store = house(BTC, ETH, LTC)
     first = run(store, seconds=0)

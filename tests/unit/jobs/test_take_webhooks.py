@@ -183,6 +183,7 @@ def test_two_pushers_at_once_end_in_the_candle_of_all_ticks() -> None:
     assert candles(store) == truth(store)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(seed=st.integers(0, 2**32), parts=st.integers(1, 6))
 def test_however_ticks_are_cut_shuffled_and_repeated_they_end_in_the_same_candles(seed: int, parts: int) -> None:

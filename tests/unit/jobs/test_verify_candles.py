@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
+import pytest
 from marketdata.clock import FakeClock
 from marketdata.jobs.verify_candles import Verdict, verify_candles
 from marketdata.model.candle import Candle, Source
@@ -40,6 +41,7 @@ def verify(store: MemoryStore, within: Span = WHOLE) -> Verdict:
     return verify_candles(store, BTC, within)
 
 
+@pytest.mark.slow
 def test_a_whole_history_is_sound_and_every_minute_is_counted_once() -> None:
     numbers = [one for one in range(2 * 1440) if not 100 <= one < 130]
     verdict = verify(holding(proven(*numbers), span(100, 130)))

@@ -75,6 +75,7 @@ async def test_candles_are_the_fold_of_the_trades_newest_first_with_no_row_for_a
     assert rows == [row for row in reversed(expected) if row is not None]
 
 
+@pytest.mark.slow
 async def test_coarse_candles_begin_before_start_and_end_with_the_one_still_growing(exchange: Exchange) -> None:
     hour = timedelta(hours=1)
     start, first = NOW - 5 * hour, NOW.replace(minute=0, second=0) - 5 * hour

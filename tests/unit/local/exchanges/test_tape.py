@@ -1,6 +1,7 @@
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marketdata.model.span import Span
@@ -85,6 +86,7 @@ def test_nothing_traded_before_the_exchange_opened() -> None:
         assert TAPE.trades_by_id(symbol, -5, 2)[0].id == 1
 
 
+@pytest.mark.slow
 def test_the_quiet_product_has_empty_minutes_and_the_busy_one_none() -> None:
     minutes = [since(NOW + index * MINUTE, minutes=1) for index in range(200)]
     empty = {symbol: sum(not TAPE.trades(symbol, minute) for minute in minutes) for symbol in ("BTC-USD", "ETH-BTC")}
