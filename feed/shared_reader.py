@@ -18,7 +18,8 @@ logger = logging.getLogger(f"marketdata.{__name__}")
 BLOCK_SECONDS = 1.0
 ANSWER_SECONDS_MAX = 4.0
 """More than BLOCK_SECONDS, which the server waits for news before it answers."""
-BATCHES_A_READ = 100
+BATCHES_A_READ = 20
+"""Of at most 512 events: a tenth of a second's work, in which no client is told anything."""
 BACKOFF_SECONDS_FIRST, BACKOFF_SECONDS_MAX = 0.1, 2.0
 
 

@@ -37,7 +37,7 @@ class LiveGateways(Construct):
             min_healthy_percent=100,
             max_healthy_percent=200,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
-            health_check_grace_period=cdk.Duration.seconds(60),
+            health_check_grace_period=cdk.Duration.minutes(5),  # it reads the whole window first
             propagate_tags=ecs.PropagatedTagSource.SERVICE,
         )
 
