@@ -3,7 +3,7 @@
 /** The state that the address asks for; what it does not name is null. */
 export function read() {
   const query = new URLSearchParams(location.search);
-  const names = ['exchange', 'symbol', 'timeframe', 'zone', 'view', 'sma'];
+  const names = ['exchange', 'symbol', 'timeframe', 'zone', 'view', 'sma', 'page'];
   return Object.fromEntries(names.map((name) => [name, query.get(name)]));
 }
 

@@ -19,6 +19,11 @@ export async function feeds(signal) {
   return (await get('/v1/status', {}, signal)).feeds;
 }
 
+/** The newest `limit` alerts in `state` (`firing`, `resolved`, `all`), newest first, and whether there are more. */
+export async function alerts(state, limit, signal) {
+  return get('/v1/alerts', { state, limit }, signal);
+}
+
 /**
  * The newest `limit` candles that opened before `end` (seconds; null for now), oldest first; whether there are `more`,
  * and `meta`, the API's judgement of them.

@@ -1,6 +1,7 @@
 // The page: who is shown, what was pressed, and when it is drawn. Everything else is in a module of its own.
 
 import * as address from './address.js';
+import { AlertsPage } from './alerts.js';
 import * as api from './api.js';
 import { CandleChart } from './chart.js';
 import { allowTimeframes, fillSymbols, makeTimeframes, markTimeframe, pressTimeframe } from './choices.js';
@@ -25,8 +26,9 @@ const DECIMALS_MAX = 10;
 
 const byId = (id) => document.getElementById(id);
 
-const view = { instruments: [], instrument: null, timeframe: '1m', places: 2, selected: null, isTable: false, day: null };
+const view = { instruments: [], instrument: null, timeframe: '1m', places: 2, selected: null, isTable: false, isAlerts: false, isUnseen: false, day: null };
 const feed = new FeedWatch((state) => announce(`Feed: ${state}`));
+const alerts = new AlertsPage((count) => announce(count === 0 ? 'No alert fires.' : `${count} ${count === 1 ? 'alert fires' : 'alerts fire'}.`));
 const pending = { changed: new Set(), flashes: new Set(), isScheduled: false };
 let market = null;
 
@@ -47,6 +49,7 @@ async function start() {
   setZone(asked.zone ?? 'utc');
   setTable(asked.view === 'table');
   setAverage(asked.sma !== 'off');
+  setPage(asked.page === 'alerts');
   makeTimeframes(setTimeframe);
   bind();
   setInterval(tick, 1_000);
@@ -85,6 +88,7 @@ function open(instrument) {
     status: (status) => feed.hearStatus(status),
     heard: () => feed.hearMarket(),
     connection: (state) => feed.connection(state),
+    alert: () => alerts.ask(),
   });
   byId('symbol').value = String(view.instruments.indexOf(instrument));
   byId('exchange').textContent = instrument.exchange;
@@ -114,6 +118,7 @@ function moveSymbol(step) {
 function drawAll({ keepView }) {
   const { candles } = market.history;
   pending.changed.clear();
+  view.isUnseen = view.isAlerts && (view.isUnseen || !keepView);
   view.places = Math.min(DECIMALS_MAX, candles.slice(-200).reduce((most, candle) => Math.max(most, decimals(candle.text.close)), 2));
   chart.show(candles, view.timeframe, view.places, { keepView });
   chart.showHoles(market.gaps ?? []);
@@ -178,6 +183,7 @@ function showSimulated() {
 /** Once a second: what changes by time alone. */
 function tick() {
   feed.show();
+  alerts.tick();
   if (view.instrument === null) return;
   showCountdown(bucketOf(now(), view.timeframe) + secondsOf(view.timeframe) - now());
 }
@@ -198,12 +204,14 @@ function bind() {
   byId('symbol').addEventListener('change', (event) => open(view.instruments[Number(event.target.value)]));
   byId('sma').addEventListener('click', toggleAverage);
   byId('table-toggle').addEventListener('click', toggleTable);
+  byId('page-market').addEventListener('click', () => turnTo(false));
+  byId('page-alerts').addEventListener('click', () => turnTo(true));
   byId('theme').addEventListener('click', toggleTheme);
   byId('zone').addEventListener('click', toggleZone);
   byId('now').addEventListener('click', () => chart.showNewest());
   byId('help').addEventListener('click', () => byId('keys').showModal());
   onThemeChange(() => chart.paint());
-  const actions = { '[': () => moveSymbol(-1), ']': () => moveSymbol(1), t: toggleTheme, s: toggleAverage, v: toggleTable, z: toggleZone };
+  const actions = { '[': () => moveSymbol(-1), ']': () => moveSymbol(1), t: toggleTheme, s: toggleAverage, v: toggleTable, z: toggleZone, a: () => turnTo(!view.isAlerts) };
   Object.assign(actions, { g: showHole, End: () => chart.showNewest(), '?': () => byId('keys').showModal() });
   Object.assign(actions, { ArrowLeft: () => read(-1), ArrowRight: () => read(1) });
   listen(actions, pressTimeframe);
@@ -243,6 +251,7 @@ function toggleTheme() {
 function toggleZone() {
   setZone(address.read().zone === 'local' ? 'utc' : 'local');
   remember();
+  alerts.draw();
   chart.paint();
   if (market?.history) showAll();
 }
@@ -271,6 +280,25 @@ function toggleTable() {
   if (view.isTable) byId('table').focus();
 }
 
+/** The market, or the alerts of all. */
+function turnTo(isAlerts) {
+  setPage(isAlerts);
+  remember();
+  announce(isAlerts ? 'Alerts' : 'Market');
+  // What was loaded while it was hidden had no width to be laid out in.
+  if (!isAlerts && view.isUnseen) requestAnimationFrame(() => drawAll({ keepView: false }));
+}
+
+function setPage(isAlerts) {
+  view.isAlerts = isAlerts;
+  byId('market').hidden = isAlerts;
+  alerts.show(isAlerts);
+  for (const [id, isShown] of [['page-market', !isAlerts], ['page-alerts', isAlerts]]) {
+    if (isShown) byId(id).setAttribute('aria-current', 'page');
+    else byId(id).removeAttribute('aria-current');
+  }
+}
+
 function setTable(isTable) {
   view.isTable = isTable;
   byId('table').hidden = !isTable;
@@ -280,7 +308,7 @@ function setTable(isTable) {
 function remember() {
   const { exchange, symbol } = view.instrument ?? {};
   const sma = byId('sma').getAttribute('aria-pressed') === 'true' ? null : 'off';
-  address.write({ exchange, symbol, timeframe: view.timeframe, zone: view.zone, view: view.isTable ? 'table' : null, sma });
+  address.write({ exchange, symbol, timeframe: view.timeframe, zone: view.zone, view: view.isTable ? 'table' : null, sma, page: view.isAlerts ? 'alerts' : null });
 }
 
 function announce(text) {

@@ -137,6 +137,8 @@ export class Market {
       else this.keepWaiting(kind, document);
     } else if (kind === 'gap') {
       this.refresh();
+    } else if (kind === 'alert') {
+      this.on.alert(document);
     }
     // `skipped` needs nothing: the connection ends, and the next one resumes where this one was, or says `reset`.
   }

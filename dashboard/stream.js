@@ -1,6 +1,6 @@
 // The live stream of one instrument. The browser reconnects and resumes by itself; this adds what it leaves out.
 
-const KINDS = ['candle', 'revise', 'status', 'gap', 'reset', 'skipped'];
+const KINDS = ['candle', 'revise', 'status', 'gap', 'alert', 'reset', 'skipped'];
 const HIDDEN_MILLISECONDS_MAX = 20_000;
 const AGAIN_MILLISECONDS = [1_000, 2_000, 5_000, 10_000, 30_000];
 
@@ -12,7 +12,7 @@ const AGAIN_MILLISECONDS = [1_000, 2_000, 5_000, 10_000, 30_000];
  */
 export class LiveStream {
   constructor({ exchange, symbol }, onEvent, onState) {
-    this.query = { exchange, symbol, kinds: 'candle,revise,status,gap' };
+    this.query = { exchange, symbol, kinds: 'candle,revise,status,gap,alert' };
     this.onEvent = onEvent;
     this.onState = onState;
     this.lastEventId = null;

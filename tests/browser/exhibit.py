@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -15,12 +16,16 @@ from marketdata.errors import MarketDataError, StoreError
 from marketdata.jobs.answer_candles import CandleAnswers, CandleRequest
 from marketdata.jobs.known_instruments import KnownInstruments
 from marketdata.jobs.live_documents import candle_document, status_document
+from marketdata.jobs.query_alerts import query_alerts
 from marketdata.jobs.report_status import list_instruments, report_status
+from marketdata.model.alert_book import Book
 from marketdata.model.candle import Candle
 from marketdata.model.timeframe import M1
+from marketdata.serve.alert_params import alert_query
 from marketdata.serve.cursor import Cursors
 from marketdata.serve.params import candle_query
 from marketdata.serve.problems import CONTENT_TYPE, problem_of
+from marketdata.store.alerts import AlertChanges
 from marketdata.store.answers import FeedStatus
 
 from feed.gateway import gateway
@@ -80,6 +85,12 @@ class Exhibit:
         self.store.put_feed_status(self.feed)
         self.hub.publish("status", self.feed.exchange, "", status_document(self.feed))
 
+    def commit_alerts(self, **changes: Any) -> None:
+        """Let an evaluation decide this, and the stream tell that something changed."""
+        desk = self.store.alert_desk(now=self._clock.now())
+        assert self.store.commit_alerts(desk.version, AlertChanges(Book(), **changes), now=self._clock.now())
+        self.hub.publish("alert", "", "", b"{}")
+
     def drop_streams(self) -> None:
         """Cut every stream off, as a network does."""
         for transport in self._streams:
@@ -120,6 +131,11 @@ class Exhibit:
             return str(answers.answer(CandleRequest(candle_query(request.query)), None).body)
 
         app.router.add_get("/v1/candles", self._answer(candles))
+
+        def alerts(request: web.Request) -> str:
+            return query_alerts(self.store, instruments, Cursors("exhibit"), self._clock, alert_query(request.query))
+
+        app.router.add_get("/v1/alerts", self._answer(alerts))
         app.router.add_get("/v1/instruments", self._answer(lambda _: list_instruments(instruments.all())))
         app.router.add_get("/v1/status", self._answer(lambda _: report_status(self.store, self._clock.now())))
 
