@@ -83,9 +83,7 @@ def run(announce: Callable[[str], None]) -> Result:
         "Imports are of one process under -X importtime, which makes each slower than it is.",
     )
     tables = (
-        Table(
-            "Every function as it is shipped", ("function", "package KB", "layers MB", *COLUMNS), _rows(shipped, costs)
-        ),
+        Table("Every function as it is shipped", COLUMNS, _rows(shipped, costs)),
         Table("Layers", ("layer", "unpacked MB", "zipped MB"), _layer_rows()),
         Table("Imports of api by library, by themselves", ("library", "ms", "modules"), tuple(imports)),
     )

@@ -1,11 +1,10 @@
-"""The live stream's front door: `GET /stream`, the hub's events as server-sent events, and `GET /health`.
+"""The live stream's front door: `GET /stream`, the hub's events as server-sent events, `GET /ws`, and `GET /health`.
 
 It knows nothing of exchanges or candles; the hub is made and filled by feed/main.py, or by feed/live_gateway.py.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
@@ -14,17 +13,16 @@ from marketdata.errors import RequestInvalid
 from marketdata.serve import sse
 from marketdata.serve.problems import CONTENT_TYPE, RETRY_SECONDS, Problem, problem_of
 
-from feed.hub import KINDS, Hub, HubUnavailable
+from feed.hub import Hub, HubUnavailable
 from feed.line import Line, OwnLine
-from feed.subscription import Subscription
+from feed.stream_request import NAME_CHARACTERS_MAX, parse_stream_request
+from feed.subscription import chunks
+from feed.websocket import WebSockets
 
 HEALTHY_STATES = ("live", "unconfigured")
 RETRY_MILLISECONDS = 1_000
 COMMENT_SECONDS = 15.0
 WRITE_SECONDS_MAX = 30.0
-SYMBOLS_MAX = 100
-_NAME_CHARACTERS_MAX = 64
-_PARAMETERS = ("exchange", "symbol", "kinds", "last_event_id")
 
 # Anyone may read: the stream carries public market data and no cookies.
 _CORS = {
@@ -39,16 +37,6 @@ _STREAM_HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would hold the events back
     **_CORS,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRequest:
-    """What a client of /stream asks for; None means all, and for `last_event_id` from now on."""
-
-    exchange: str | None
-    symbols: frozenset[str] | None
-    kinds: frozenset[str] | None
-    last_event_id: str | None
 
 
 def gateway(
@@ -67,6 +55,7 @@ def gateway(
     """
 
     reached = line or OwnLine(hub)
+    sockets = WebSockets(hub, reached, quiet_seconds=comment_seconds, write_seconds_max=write_seconds_max)
 
     async def stream(request: web.Request) -> web.StreamResponse:
         try:
@@ -78,7 +67,7 @@ def gateway(
         except HubUnavailable as error:
             return _answer(_unavailable(error), request)
         try:
-            return await _write_stream(request, _chunks(subscription, comment_seconds), write_seconds_max)
+            return await _write_stream(request, chunks(subscription, comment_seconds), write_seconds_max)
         finally:
             subscription.close()
 
@@ -91,49 +80,15 @@ def gateway(
 
     async def close_hub(_: web.Application) -> None:
         hub.close()
+        await sockets.close()
 
     app = web.Application()
     app.router.add_get("/stream", stream)
     app.router.add_options("/stream", _preflight)
+    app.router.add_get("/ws", sockets.answer)
     app.router.add_get("/health", state)
     app.on_shutdown.append(close_hub)
     return app
-
-
-def parse_stream_request(query: Mapping[str, str], headers: Mapping[str, str]) -> StreamRequest:
-    """Read the parameters of /stream: exchange, symbol=A,B, kinds=candle,status, last_event_id.
-
-    The Last-Event-ID header wins over the parameter: a browser that reconnects sends the header with its newest id,
-    and the address it was first given. Raises: RequestInvalid.
-    """
-    for name in query:
-        if name not in _PARAMETERS:
-            raise RequestInvalid(
-                name, f"not a parameter of this stream; there are {', '.join(_PARAMETERS)}", _PARAMETERS
-            )
-    kinds = _names(query, "kinds")
-    for kind in sorted(kinds or ()):
-        if kind not in KINDS:
-            raise RequestInvalid("kinds", f"{kind!r} is not one of {', '.join(KINDS)}", KINDS)
-    exchange = query.get("exchange") or None
-    if exchange is not None:
-        _check_length("exchange", exchange)
-    last_event_id = headers.get("Last-Event-ID") or query.get("last_event_id") or None
-    return StreamRequest(exchange, _names(query, "symbol"), kinds, last_event_id)
-
-
-def _names(query: Mapping[str, str], field: str) -> frozenset[str] | None:
-    names = frozenset(name.strip() for name in query.get(field, "").split(",")) - {""}
-    if len(names) > SYMBOLS_MAX:
-        raise RequestInvalid(field, f"more than {SYMBOLS_MAX} names; leave it out to get all")
-    for name in names:
-        _check_length(field, name)
-    return names or None
-
-
-def _check_length(field: str, name: str) -> None:
-    if len(name) > _NAME_CHARACTERS_MAX:
-        raise RequestInvalid(field, f"a name is at most {_NAME_CHARACTERS_MAX} characters long")
 
 
 async def _write_stream(
@@ -156,27 +111,13 @@ async def _write_stream(
     return response
 
 
-async def _chunks(subscription: Subscription, comment_seconds: float) -> AsyncIterator[bytes]:
-    """What to write next; in a quiet time a comment, and where the client may resume."""
-    while True:
-        try:
-            async with asyncio.timeout(comment_seconds):
-                chunk = await anext(subscription, None)
-        except TimeoutError:
-            yield sse.comment() + sse.position(subscription.event_id)
-            continue
-        if chunk is None:
-            return
-        yield chunk
-
-
 async def _preflight(_: web.Request) -> web.Response:
     return web.Response(status=204, headers=_CORS)
 
 
 def _answer(problem: Problem, request: web.Request) -> web.Response:
     """A problem as RFC 9457 has it."""
-    request_id = request.headers.get("X-Request-Id", "")[:_NAME_CHARACTERS_MAX] or uuid4().hex
+    request_id = request.headers.get("X-Request-Id", "")[:NAME_CHARACTERS_MAX] or uuid4().hex
     headers = {"Cache-Control": "no-store", **_CORS, **problem.headers}
     body = problem.document(request.path, request_id).encode()
     return web.Response(body=body, status=problem.status, content_type=CONTENT_TYPE, headers=headers)

@@ -1,6 +1,7 @@
 """One client's stream, as the bytes that are written to it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from marketdata.serve import sse
@@ -87,3 +88,17 @@ class Subscription:
         skipped = {"from": self._ring.event_id(self._position + 1), "to": self._ring.event_id(self._ring.head)}
         self.close()
         return sse.event("skipped", msgspec.json.encode(skipped))
+
+
+async def chunks(subscription: Subscription, comment_seconds: float) -> AsyncIterator[bytes]:
+    """What to write next; in a quiet time a comment, and where the client may resume."""
+    while True:
+        try:
+            async with asyncio.timeout(comment_seconds):
+                chunk = await anext(subscription, None)
+        except TimeoutError:
+            yield sse.comment() + sse.position(subscription.event_id)
+            continue
+        if chunk is None:
+            return
+        yield chunk

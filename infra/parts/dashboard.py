@@ -21,6 +21,7 @@ from infra.parts.secrets import Secrets
 from infra.settings import DeploySettings
 
 PAGE = ROOT / "dashboard"
+STREAM_PATHS = ("/stream", "/ws")
 
 
 class Dashboard(Construct):
@@ -105,7 +106,7 @@ class Dashboard(Construct):
         )
         found = dict.fromkeys(path_patterns(), answers)
         if stream is not None:
-            found["/stream"] = self._stream(stream)
+            found |= dict.fromkeys(STREAM_PATHS, self._stream(stream))
         return found
 
     def _as_long_as_the_answer_says(self) -> cloudfront.CachePolicy:

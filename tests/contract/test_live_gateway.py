@@ -103,6 +103,10 @@ async def test_a_client_moves_from_one_gateway_to_another_as_the_first_is_stoppe
             while len(source.heard) < 2:
                 source.feed(await response.content.readany())
     assert [event.data for event in source.heard] == ["1", "2"]
+    async with second.session.ws_connect(f"{second.url}/ws") as socket, asyncio.timeout(DEADLINE_SECONDS):
+        await socket.send_json({"op": "subscribe", "resume_from": source.heard[0].event_id})
+        said = [await socket.receive_json() for _ in range(2)]
+        assert said[1] == {"type": "candle", "id": source.heard[1].event_id, "data": 2}
     await feed.close()
 
 

@@ -24,6 +24,7 @@ from local.exchanges.tape import Tape
 from local.fast_clock import FastClock
 from local.house import free_port
 from tests.conftest import RunningSupabase
+from tests.redis_server import running_redis
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -42,8 +43,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def task(image: Path, log: Path, **environment: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """The entry point with the image's environment and the task's; nothing of this one."""
+def task(
+    image: Path, log: Path, module: str = "feed.main", **environment: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """An entry point with the image's environment and the task's; nothing of this one."""
     port = free_port()
     given = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -56,7 +59,7 @@ def task(image: Path, log: Path, **environment: str) -> Iterator[tuple["subproce
         **environment,
     }
     with log.open("wb") as output:
-        command = [PYTHON, "-S", "-m", "feed.main"]
+        command = [PYTHON, "-S", "-m", module]
         process = subprocess.Popen(command, cwd=image / "app", env=given, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield process, port
@@ -105,8 +108,8 @@ def test_the_image_holds_the_feed_and_nothing_of_its_development(image: Path) ->
     assert {path.name for path in image.iterdir()} == {"app", "packages"}
     assert {path.name for path in (image / "app").iterdir()} == {"feed", "marketdata"}
     installed = {path.name for path in (image / "packages").iterdir()}
-    assert {"aiohttp", "postgrest", "websockets"} <= installed
-    assert not {"pytest", "psycopg", "boto3", "hypothesis", "typer"} & installed
+    assert {"aiohttp", "redis", "websockets"} <= installed
+    assert not {"pytest", "psycopg", "boto3", "hypothesis", "typer", "postgrest", "pydantic"} & installed
 
 
 def test_a_task_without_secrets_is_healthy_and_stops_when_asked(image: Path, tmp_path: Path) -> None:
@@ -116,6 +119,18 @@ def test_a_task_without_secrets_is_healthy_and_stops_when_asked(image: Path, tmp
         assert health_check(image, port) == 0
         assert stopped(process) == 0
     assert files(image) == before  # its root is read-only
+
+
+def test_under_its_other_command_the_image_is_a_gateway(image: Path, tmp_path: Path) -> None:
+    with running_redis() as server, task(image, tmp_path / "log", "feed.live_gateway", REDIS_URL=server.url) as gateway:
+        process, port = gateway
+        until_state(port, "live", 30)
+        assert health_check(image, port) == 0
+        server.stop()
+        until_state(port, "connecting", 30)
+        assert health_check(image, port) == 1
+        assert stopped(process) == 0
+    assert "every stream ended" in (tmp_path / "log").read_text()
 
 
 async def test_a_task_is_healthy_once_its_first_candle_is_merged_and_saves_everything_as_it_stops(

@@ -231,6 +231,16 @@ def test_the_balancer_is_open_to_its_own_network_only(request: pytest.FixtureReq
         assert "SourceSecurityGroupId" in rule
 
 
+def test_the_stream_is_behind_the_same_address_and_never_cached(everything: Assembly) -> None:
+    (distribution,) = everything.resources("AWS::CloudFront::Distribution").values()
+    config = distribution["DistributionConfig"]
+    (origin,) = [one["Id"] for one in config["Origins"] if "VpcOriginConfig" in one]
+    ways = {one["PathPattern"]: one for one in config["CacheBehaviors"] if one["TargetOriginId"] == origin}
+    assert ways.keys() == {"/stream", "/ws"}
+    caching_disabled = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # AWS's own name for it
+    assert {one["CachePolicyId"] for one in ways.values()} == {caching_disabled}
+
+
 def test_without_gateways_the_balancer_comes_to_the_feed(feed_serving: Assembly) -> None:
     known = doors(feed_serving)
     assert groups_let_in(feed_serving, known["Out to the exchanges and the store; nobody in."]) == {
@@ -308,7 +318,7 @@ def test_every_path_of_the_catalog_reaches_the_api_and_no_file_of_the_dashboard_
 
     (distribution,) = either.resources("AWS::CloudFront::Distribution").values()
     patterns = {one["PathPattern"] for one in distribution["DistributionConfig"]["CacheBehaviors"]}
-    assert patterns - {"/stream"} == set(path_patterns())
+    assert patterns - {"/stream", "/ws"} == set(path_patterns())
     assert len(patterns) <= 25  # CloudFront's own limit
     for route in ROUTES:
         assert route.path == DEFAULT_PATH or any(fnmatchcase(route.path, pattern) for pattern in patterns), route.path

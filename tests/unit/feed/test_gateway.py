@@ -8,8 +8,9 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from marketdata.errors import RequestInvalid
 
-from feed.gateway import gateway, parse_stream_request
+from feed.gateway import gateway
 from feed.hub import Hub
+from feed.stream_request import parse_stream_request
 from tests.event_source import EventSource
 
 DEADLINE_SECONDS = 10
