@@ -34,6 +34,7 @@ UNHURRIED = Pace(
         repairs_seconds=20.0,
         late_seconds=10.0,
         revisions_seconds=20.0,
+        news_seconds=20.0,
     ),
     patience=Patience(watch_seconds=3.0),
     mending=MendLimits(look_seconds=5.0),

@@ -27,6 +27,10 @@ class Watch:
         told = msgspec.json.decode(document)
         if kind == "status":
             self._see_status(told)
+        elif kind == "gap":
+            self._see_gap(symbol, told)
+        elif kind == "alert":
+            self._world.record.note(kind, f"{self._process.name} {told['rule']} {symbol} {told['state']}")
         else:
             self._see_candle(kind, symbol, told)
 
@@ -40,6 +44,12 @@ class Watch:
         longest = 4.0 + self._world.pace.patience.watch_seconds + SLACK_SECONDS
         if since > longest:
             self._world.record.breaks(f"{self._process.name} is called live, silent for {since:.1f} s")
+
+    def _see_gap(self, symbol: str, told: dict[str, Any]) -> None:
+        text = f"{self._process.name} {symbol} gap {told['id']} {told['start']} {told['buckets']} {told['state']}"
+        self._world.record.note("gap", text)
+        if not self._world.store.gaps(limit=1, after_id=told["id"] - 1):
+            self._world.record.breaks(f"told of a gap that the ledger never had: {text}")
 
     def _see_candle(self, kind: str, symbol: str, told: dict[str, Any]) -> None:
         self._world.record.note(kind, f"{self._process.name} {symbol} {told['open_time']} {told['closed']}")

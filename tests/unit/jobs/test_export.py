@@ -373,7 +373,7 @@ def test_who_lost_the_lease_writes_no_more_and_takes_nothing_away(
 
     class Overtaken(FolderShelf):
         def put(self, name: str, path: Path) -> None:
-            if "0002" in name:
+            if "0003" in name:
                 clock.advance(timedelta(seconds=90))
                 assert run(months, clock, shelf)["done"] == 1
             super().put(name, path)
