@@ -13,6 +13,7 @@ from typing import Any
 from marketdata.clock import Clock, SystemClock
 from marketdata.model.times import EPOCH, rfc3339
 from marketdata.observe import leave_tracebacks_out
+from marketdata.wiring import begin_waiting, end_waiting
 
 from infra.catalog import SCHEDULES, Schedule, function_named
 from local.invocation import Handler, context_of, load_handler
@@ -52,13 +53,15 @@ class Scheduler:
     def start(self) -> None:
         """Begin with the next minute, on the running event loop."""
         assert self._loop is None, "started before"
+        begin_waiting()
         self._loop = asyncio.create_task(self._run(), name="scheduler")
 
     async def stop(self) -> None:
-        """Start nothing more, and give the job that runs a few seconds to end.
+        """Start nothing more; let jobs that wait for work end, and give those at work a few seconds to.
 
         What does not end by then loses its store; its lease ends, and the next run takes up what it left.
         """
+        end_waiting()
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.wait([self._loop])

@@ -68,7 +68,7 @@ class House:
     def interrupt(self) -> int:
         """Ctrl-C; returns the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(20)
 
 
 def free_port() -> int:

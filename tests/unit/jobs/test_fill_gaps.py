@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
-from marketdata.clock import FakeClock
+from marketdata.clock import FakeClock, Pause
 from marketdata.compute.calendar import closed
 from marketdata.compute.coverage import union
 from marketdata.errors import RemoteThrottled, StoreError
@@ -53,7 +54,7 @@ async def run(
     seconds: float = 600,
     worker: str = "one",
     store: Store | None = None,
-    pause: Callable[[float], None] = time.sleep,
+    pause: Pause = time.sleep,
     **settings: Any,
 ) -> FillResult:
     """One run of the mover that has so many seconds."""
@@ -182,6 +183,15 @@ async def test_a_run_that_watches_fills_what_is_recorded_meanwhile() -> None:
         assert gap.repaired_at - gap.found_at < timedelta(seconds=2)
         assert pauses == [2.0] * len(pauses)
         assert exchange.clock.now() < NOW + timedelta(seconds=20)
+
+
+async def test_a_run_that_watches_ends_with_its_process() -> None:
+    ending = Event()
+    ending.set()
+    async with past_exchange() as exchange:
+        began = exchange.clock.now()
+        result = await run(exchange, seconds=20, pause=ending.wait, poll_seconds=2.0)
+        assert (result.claimed, exchange.clock.now()) == (0, began)
 
 
 async def test_a_run_that_watches_asks_an_exchange_again_that_was_away() -> None:

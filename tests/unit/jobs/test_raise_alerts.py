@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -338,7 +339,7 @@ def test_a_job_looks_again_until_its_time_is_over() -> None:
     settings = replace(world.settings, poll_seconds=10.0)
     waits: list[float] = []
 
-    def sleep(seconds: float) -> None:
+    def pause(seconds: float) -> None:
         waits.append(seconds)
         world.clock.advance(seconds * SECOND)
 
@@ -349,7 +350,24 @@ def test_a_job_looks_again_until_its_time_is_over() -> None:
         settings=settings,
         send=world.send,
         outage=world.outage,
-        sleep=sleep,
+        pause=pause,
     )
     assert waits == [10.0, 10.0, 10.0]
     assert result["evaluations"] == 4
+
+
+def test_a_job_whose_process_is_about_to_end_does_not_look_again() -> None:
+    world = World(HOOK)
+    settings = replace(world.settings, poll_seconds=10.0)
+    ending = Event()
+    ending.set()
+    result = alerts(
+        world.store,
+        world.clock,
+        NOON + 35 * SECOND,
+        settings=settings,
+        send=world.send,
+        outage=world.outage,
+        pause=ending.wait,
+    )
+    assert result["evaluations"] == 1

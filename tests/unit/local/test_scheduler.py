@@ -8,10 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from marketdata.clock import FakeClock
+from marketdata import wiring
+from marketdata.clock import FakeClock, SystemClock
+from marketdata.store.memory import MemoryStore
 
 from infra.catalog import Schedule
 from local.scheduler import Scheduler
+from tests.functions.calls import settings
 from tests.market import at
 
 EVERY_MINUTE = Schedule("roll_up", "roll_up", every_minutes=1)
@@ -163,3 +166,18 @@ async def test_a_daily_job_runs_at_its_minute_of_the_day() -> None:
     async with running(dial, handler, Schedule("reconcile", "roll_up", every_minutes=1440, after_minutes=197)):
         pass
     assert [event["time"] for event in handler.events] == ["2026-08-09T03:17:00Z"]
+
+
+async def test_a_job_that_waits_for_something_to_do_ends_when_the_scheduler_stops() -> None:
+    store, clock = MemoryStore(), SystemClock()
+    looked, results = threading.Event(), []
+
+    def work() -> None:
+        watching = wiring.jobs(settings(ALERT_POLL_SECONDS="30"), store, watching=True)["alerts"]
+        looked.set()
+        results.append(watching(store, clock, clock.now() + timedelta(minutes=10)))
+
+    dial = Dial("10:00", minutes=1, slow=True)
+    async with running(dial, Recorder(work), EVERY_MINUTE):
+        await asyncio.to_thread(looked.wait, 10)
+    assert [result["evaluations"] for result in results] == [1]

@@ -1,7 +1,11 @@
 """Time as a value that is passed in: the system's clock, and one that a test moves."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+Pause = Callable[[float], object]
+"""Waits for so many seconds; says true, then or sooner, where the process is about to end: nothing is to be begun."""
 
 
 class Clock(Protocol):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -226,6 +226,19 @@ def _limits(settings: Settings, store: Store, clock: Clock, failed: Callable[[],
     return RequestLimits(RedisQuotas(line), own, seconds, batches=False, failed=failed)
 
 
+_ending = Event()
+
+
+def end_waiting() -> None:
+    """Let the jobs of this process that wait for something to do end now: it is about to end."""
+    _ending.set()
+
+
+def begin_waiting() -> None:
+    """Let jobs wait again, in a process that puts up one house after another."""
+    _ending.clear()
+
+
 def jobs(settings: Settings, store: Store | None = None, *, watching: bool = False) -> dict[str, Job]:
     """The jobs that a schedule or an operator runs by name, as `settings` say, with budgets as `pasts` has them.
 
@@ -255,6 +268,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             open_past=pasts(settings, store),
             settings=fill_settings(settings, watching=watching),
             history=history,
+            pause=_ending.wait,
         ),
         "fetch_snapshots": partial(
             fetch_snapshots,
@@ -267,6 +281,7 @@ def jobs(settings: Settings, store: Store | None = None, *, watching: bool = Fal
             settings=alert_settings(settings, watching=watching),
             send=webhooks(settings).post,
             outage=_outage(),
+            pause=_ending.wait,
         ),
     }
     return with_orders(known)

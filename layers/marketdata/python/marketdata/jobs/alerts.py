@@ -5,12 +5,11 @@ Several may run at once: an evaluation that is overtaken changes nothing, and a 
 
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from marketdata.clock import Clock
+from marketdata.clock import Clock, Pause
 from marketdata.errors import StoreError
 from marketdata.jobs.deliver_alerts import Send, deliver_alerts, post
 from marketdata.jobs.raise_alerts import RaiseSettings, known_targets, raise_alerts
@@ -39,16 +38,20 @@ def alerts(
     settings: AlertSettings | None = None,
     send: Send | None = None,
     outage: StoreOutage | None = None,
-    sleep: Callable[[float], None] = time.sleep,
+    pause: Pause = time.sleep,
 ) -> dict[str, object]:
-    """The job; the result counts. Raises: StoreError if the last evaluation did not reach the store."""
+    """The job; the result counts. A `pause` that says true is the last.
+
+    Raises: StoreError if the last evaluation did not reach the store.
+    """
     settings = settings or AlertSettings()
     work = _Work(store, clock, settings, send or Webhooks().post, outage or StoreOutage())
     while True:
         failure = work.once(deadline)
         if not settings.poll_seconds or clock.now() + timedelta(seconds=settings.poll_seconds) >= deadline:
             break
-        sleep(settings.poll_seconds)
+        if pause(settings.poll_seconds):
+            break
     if failure is not None:
         raise failure
     return work.result

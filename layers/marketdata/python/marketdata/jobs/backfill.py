@@ -4,13 +4,14 @@ As a job it first orders the history of instruments that were just added, so tha
 """
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from random import Random
 
-from marketdata.clock import Clock
+from marketdata.clock import Clock, Pause
 from marketdata.jobs.exchange_past import ExchangePast
 from marketdata.jobs.fill_gaps import fill_gaps
 from marketdata.jobs.fill_result import FillResult
@@ -31,6 +32,7 @@ def backfill(
     settings: FillSettings | None = None,
     history: timedelta = HISTORY,
     random_source: Random | None = None,
+    pause: Pause = time.sleep,
 ) -> dict[str, object]:
     """Order what history was never asked for, and fill what is due until `deadline`; the result counts what was done.
 
@@ -38,7 +40,7 @@ def backfill(
     """
     with _opened(store, open_past) as pasts:
         orders = order_missing(store, clock, deadline, history=history, exchanges=pasts)
-        result = _fill(store, pasts, clock, deadline, settings=settings, random_source=random_source)
+        result = _fill(store, pasts, clock, deadline, settings=settings, random_source=random_source, pause=pause)
     return {"ordered": [asdict(order) for order in orders], **result.document()}
 
 
@@ -65,6 +67,7 @@ def _fill(
     settings: FillSettings | None,
     random_source: Random | None = None,
     on_gap: Callable[[FillResult], object] | None = None,
+    pause: Pause = time.sleep,
 ) -> FillResult:
     # No two runs are the same worker: a lease is told by it.
     worker = f"backfill-{secrets.token_hex(6)}"
@@ -77,6 +80,7 @@ def _fill(
         settings=settings,
         random_source=random_source,
         on_gap=on_gap,
+        pause=pause,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
-from marketdata.clock import Clock
+from marketdata.clock import Clock, Pause
 from marketdata.compute.calendar import closed
 from marketdata.compute.coverage import Spans, intersect, subtract
 from marketdata.jobs.exchange_past import ExchangePast
@@ -37,11 +37,12 @@ def fill_gaps(
     settings: FillSettings | None = None,
     random_source: Random | None = None,
     on_gap: Callable[[FillResult], object] | None = None,
-    pause: Callable[[float], None] = time.sleep,
+    pause: Pause = time.sleep,
 ) -> FillResult:
     """Fill gaps of the exchanges in `pasts` until none is due or `deadline` has come; `on_gap` hears after each.
 
-    With `settings.poll_seconds` the run goes on until `deadline` and looks for new gaps in between.
+    With `settings.poll_seconds` the run goes on until `deadline` and looks for new gaps in between; a `pause`
+    that says true is the last.
 
     Raises: StoreError; what was leased then is free again when the lease has run out.
     """
@@ -57,7 +58,8 @@ def fill_gaps(
     mover.fill_what_is_due(on_gap)
     poll = mover.settings.poll_seconds
     while poll and clock.now() + timedelta(seconds=poll) < deadline:
-        pause(poll)
+        if pause(poll):
+            break
         mover.fill_what_is_due(on_gap)
     return mover.result
 
