@@ -217,6 +217,7 @@ def test_streams_come_wrapped_in_their_names() -> None:
 # Recordings -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize(
     ("capture", "trades", "claims"),

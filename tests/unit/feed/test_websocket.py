@@ -185,6 +185,7 @@ async def test_a_gateway_that_ends_closes_who_never_asked() -> None:
         await ending
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_is_dropped() -> None:
     hub = Hub("e")
     runner = web.AppRunner(gateway(hub, lambda: {"state": "live"}, write_seconds_max=0.05), shutdown_timeout=1)

@@ -223,6 +223,7 @@ def backfilled(made: Rig, instrument: Instrument, span: Span, *, by_trades: bool
         rest.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("feed", "history", "main"), WAYS[1:])
 async def test_a_gap_is_filled_by_trades_and_proven(
     feed: str, history: Callable[[], AnyTradeHistory], main: bool

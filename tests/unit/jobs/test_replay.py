@@ -41,6 +41,7 @@ def match(trade_id: int, time: str, price: str = "10", kind: str = "match") -> C
     )
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize(
     ("capture", "expected"),

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from marketdata.clock import FakeClock
 from marketdata.exchanges.oanda import OandaPricing
 from marketdata.model.events import Disconnected, Event, Heartbeat, Malformed
@@ -18,6 +19,8 @@ from local.exchanges.oanda_wire import ACCOUNT, TOKEN
 from local.exchanges.server import Server
 from local.exchanges.tape import Tape
 from tests.unit.local.exchanges.pairs import PAIRS
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
 DEADLINE_SECONDS = 10.0

@@ -292,6 +292,7 @@ def unbroken(ids: Sequence[int]) -> bool:
     return list(ids) == list(range(ids[0], ids[0] + len(ids)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adapter", [CoinbaseExchange, CoinbaseAdvanced])
 async def test_a_connection_of_limited_life_is_replaced_before_it_ends_and_nothing_is_lost(
     adapter: Callable[[str], CoinbaseExchange | CoinbaseAdvanced],

@@ -37,6 +37,7 @@ def rows(said: list[dict[str, Any]], kind: str = "trades") -> list[list[Any]]:
     return sorted(row for frame in said if frame["type"] == kind for row in frame[kind])
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_stream_and_another_is_another() -> None:
     assert rows(frames(tape())) == rows(frames(tape()))
     assert rows(frames(tape())) == rows(frames(tape(), step=0.25))

@@ -57,6 +57,7 @@ def test_a_span_holds_the_trades_of_its_start_and_none_of_its_end() -> None:
     assert trades[9] not in inside
 
 
+@pytest.mark.slow
 @given(SYMBOL, st.integers(1, 10**7), st.integers(0, 1500), st.integers(0, 1500))
 @settings(max_examples=30)
 def test_a_range_of_ids_is_the_same_in_one_piece_and_in_two(symbol: str, first: int, one: int, two: int) -> None:
