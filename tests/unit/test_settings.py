@@ -85,6 +85,13 @@ def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
     assert list(refused.value.reasons) == [variable]
 
 
+def test_an_address_without_its_beginning_is_told_what_it_lacks() -> None:
+    with pytest.raises(SettingsInvalid, match="with its http:// or https://"):
+        of(SUPABASE_URL="abc.supabase.co")
+    with pytest.raises(SettingsInvalid, match="COINBASE_WEBSOCKET_URL is wrong: must be an address like wss:"):
+        of(COINBASE_WEBSOCKET_URL="https://example.com")
+
+
 def test_everything_that_is_missing_or_wrong_is_named_at_once() -> None:
     with pytest.raises(SettingsInvalid) as refused:
         settings_from({"FLUSH_SECONDS": "soon"})

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, get_args, get_origin
 
 from msgspec import NODEFAULT, Meta, Struct, ValidationError, convert, field
 from msgspec.structs import FieldInfo, fields
@@ -43,6 +43,7 @@ OTHER_NAMES: Mapping[str, str] = {
 """What a variable may be called too; where both are set, its own name counts."""
 
 _COIN_ID = re.compile(r"[a-z0-9._-]{1,100}", re.ASCII)
+_ADDRESS, _WEB_SOCKET_ADDRESS = re.compile(r"https?://[^\s/]+"), re.compile(r"wss?://[^\s/]+")
 _YES = frozenset({"1", "true", "yes", "on", "y", "t"})
 _NO = frozenset({"0", "false", "no", "off", "n", "f"})
 
@@ -51,8 +52,8 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Limit = Annotated[int, Meta(ge=0, le=1_000_000)]
 Names = tuple[str, ...]
 Secrets = tuple[Secret, ...]
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+")]
-WebSocketUrl = Annotated[str, Meta(pattern=r"^wss?://[^\s/]+")]
+Url = NewType("Url", str)
+WebSocketUrl = NewType("WebSocketUrl", str)
 
 
 class ExchangeSettings(Struct, frozen=True):
@@ -108,7 +109,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     oanda_token: Secret | None = field(default=None, name="OANDA_TOKEN")
     """What OANDA knows us by; without it and the account, OANDA is neither followed nor asked."""
     oanda_account: str = field(default="", name="OANDA_ACCOUNT")
-    oanda_stream_url: Url = field(default=OANDA_STREAM_URL, name="OANDA_STREAM_URL")
+    oanda_stream_url: Url = field(default=Url(OANDA_STREAM_URL), name="OANDA_STREAM_URL")
     coingecko_coins: tuple[Coin, ...] = field(default=(), name="COINGECKO_IDS")
     """Whose index prices are fetched: each currency with CoinGecko's id of it; without any, CoinGecko is not asked."""
     coingecko_quotes: Names = field(default=("USD",), name="COINGECKO_QUOTES")
@@ -282,6 +283,18 @@ def _one_of(text: str, choices: Sequence[str]) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    if not _ADDRESS.match(text):
+        raise ValueError("must be an address like https://abc.supabase.co, with its http:// or https://")
+    return text
+
+
+def _web_socket_address(text: str) -> str:
+    if not _WEB_SOCKET_ADDRESS.match(text):
+        raise ValueError("must be an address like wss://ws-feed.exchange.coinbase.com, with its ws:// or wss://")
+    return text
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in _YES | _NO:
         raise ValueError("must be true or false")
@@ -330,6 +343,8 @@ def _quiet(text: str) -> QuietHours:
 _READERS: Mapping[Any, Callable[[str], Any]] = {
     bool: _boolean,
     str: str,
+    Url: _address,
+    WebSocketUrl: _web_socket_address,
     Secret: Secret,
     Secret | None: Secret,
     Names: _listed,
